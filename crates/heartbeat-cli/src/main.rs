@@ -1,0 +1,2 @@
+//! The heartbeat binary.
+fn main() {}

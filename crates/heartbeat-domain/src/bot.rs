@@ -1,0 +1,112 @@
+//! Projects and agents.
+
+use jiff::Timestamp;
+
+use crate::ids::{BotId, ProjectId};
+use crate::violation::Violation;
+
+/// A customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Id.
+    pub id: ProjectId,
+    /// Name, unique within the installation.
+    pub name: String,
+    /// Name of its plan.
+    pub plan: String,
+    /// Since when everything in it is paused, if it is.
+    pub paused_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An agent: instructions, model and switches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bot {
+    /// Id.
+    pub id: BotId,
+    /// Row number, shown on the wire.
+    pub number: i64,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Name.
+    pub name: String,
+    /// `provider/name`, or a name from the configuration.
+    pub model: String,
+    /// What it is told first in every session.
+    pub instruction: String,
+    /// Whether it works at all.
+    pub status: bool,
+    /// Whether it may have heartbeats.
+    pub heartbeat: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Bot {
+    /// Whether its heartbeats may run.
+    #[must_use]
+    pub fn is_switched_on(&self) -> bool {
+        self.status && self.heartbeat
+    }
+}
+
+/// What a request changes of an agent; `None` keeps the value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BotChange {
+    /// Name.
+    pub name: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// Instructions.
+    pub instruction: Option<String>,
+    /// Whether it works at all.
+    pub status: Option<bool>,
+    /// Whether it may have heartbeats.
+    pub heartbeat: Option<bool>,
+}
+
+impl BotChange {
+    /// # Errors
+    /// A name or model is empty or too long, or the instructions are too long.
+    pub fn check(&self) -> Result<(), Violation> {
+        check_text("name", self.name.as_deref(), 1, 255)?;
+        check_text("model", self.model.as_deref(), 1, 255)?;
+        check_text("instruction", self.instruction.as_deref(), 0, 65_536)
+    }
+
+    /// `bot` with what this changes.
+    #[must_use]
+    pub fn applied_to(self, bot: &Bot, now: Timestamp) -> Bot {
+        Bot {
+            name: self.name.unwrap_or_else(|| bot.name.clone()),
+            model: self.model.unwrap_or_else(|| bot.model.clone()),
+            instruction: self.instruction.unwrap_or_else(|| bot.instruction.clone()),
+            status: self.status.unwrap_or(bot.status),
+            heartbeat: self.heartbeat.unwrap_or(bot.heartbeat),
+            updated_at: now,
+            ..bot.clone()
+        }
+    }
+}
+
+/// Checks the length of a text in characters.
+pub(crate) fn check_text(
+    field: &'static str,
+    text: Option<&str>,
+    least: usize,
+    most: usize,
+) -> Result<(), Violation> {
+    let Some(text) = text else { return Ok(()) };
+    let length = text.chars().count();
+    if length < least || text.trim().is_empty() && least > 0 {
+        return Err(Violation::input(field, format!("must not be empty; at most {most} characters")));
+    }
+    if length > most {
+        let message = format!("has {length} characters; at most {most} are allowed");
+        return Err(Violation::input(field, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! A node's exclusive right to carry out a fire.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::bot::{Bot, Project};
+use crate::execution::Execution;
+use crate::heartbeat::{Heartbeat, Skipped};
+use crate::ids::{ExecutionId, NodeId, ProjectId};
+
+/// How long a node's lease lasts after a renewal.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(10);
+
+/// How often a node renews its lease.
+pub const RENEW_EVERY: SignedDuration = SignedDuration::from_secs(3);
+
+/// What proves a right at every write: project, execution, node and fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hold {
+    /// The project; first in every key.
+    pub project_id: ProjectId,
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// The holder.
+    pub node_id: NodeId,
+    /// Compared at every write; a later holder has a higher one.
+    pub fence: i64,
+}
+
+/// A fire that a node has taken, with everything that admission needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The right.
+    pub hold: Hold,
+    /// The execution's row.
+    pub execution: Execution,
+    /// The heartbeat as it is; absent once deleted.
+    pub heartbeat: Option<Heartbeat>,
+    /// Its agent.
+    pub bot: Bot,
+    /// Its project.
+    pub project: Project,
+    /// Due moments before this fire's that nobody took.
+    pub missed: Option<Skipped>,
+    /// Whether a former holder had begun; then the journal is replayed.
+    pub taken_over: bool,
+}
+
+/// One incarnation of a running process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Id of the incarnation.
+    pub id: NodeId,
+    /// Name for people: host and process.
+    pub name: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Since when it has been awake without a break longer than its lease.
+    pub awake_since: Timestamp,
+    /// When its right to act ends.
+    pub lease_until: Timestamp,
+    /// When another node found it dead, or it stopped.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Node {
+    /// Whether its lease is in force. One that ends further ahead than a lease can is a clock's
+    /// mistake, and dead.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none()
+            && self.lease_until > now
+            && self.lease_until.duration_since(now) <= LEASE + LEASE
+    }
+}

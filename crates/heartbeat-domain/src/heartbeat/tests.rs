@@ -1,0 +1,1 @@
+//! Cases of what people and the engine do to a heartbeat.

@@ -1,0 +1,224 @@
+//! Everything that follows from an outcome, as one value that is written in one transaction.
+
+use jiff::Timestamp;
+
+use crate::budget::{Level, Scope, whole_credits};
+use crate::execution::{BreakerEffect, Ending, Execution, Outcome, Status, Trigger};
+use crate::heartbeat::{Heartbeat, Skipped, next_billing_period, next_utc_day};
+use crate::notice::{NoticeDraft, Priority};
+use crate::reason::Reason;
+use crate::schedule::Schedule;
+
+/// What one outcome changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// The execution's row as it stays.
+    pub execution: Execution,
+    /// The heartbeat from now on; absent if it is gone.
+    pub heartbeat: Option<Heartbeat>,
+    /// Rows for moments that this execution's own does not cover.
+    pub skipped: Vec<Skipped>,
+    /// Messages to people.
+    pub notices: Vec<NoticeDraft>,
+}
+
+/// The heartbeat that a fire belongs to, with its schedule and its levels of budget, the latter
+/// before this execution's charge.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The heartbeat, as locked by the transaction.
+    pub heartbeat: &'a Heartbeat,
+    /// Its schedule.
+    pub schedule: &'a Schedule,
+    /// Budgets that the execution draws on.
+    pub levels: &'a [Level],
+}
+
+/// Settles an outcome.
+///
+/// The credits drawn are the spent micro-credits rounded up once. The next due time is the first
+/// value of the schedule later than `now`; every value passed over is covered by a row. Only fires
+/// of the schedule move the breaker. The baseline moves only with a success.
+#[must_use]
+pub fn settle(
+    execution: &Execution,
+    owner: Option<Owner<'_>>,
+    ending: Ending,
+    now: Timestamp,
+) -> Settlement {
+    let row = ended_row(execution, &ending, now);
+    let mut settlement = Settlement {
+        execution: row,
+        heartbeat: None,
+        skipped: Vec::new(),
+        notices: ending.notices,
+    };
+    if let Some(owner) = owner {
+        let baseline = ending.baseline;
+        settle_heartbeat(&mut settlement, owner, (&ending.outcome, baseline), now);
+    }
+    settlement
+}
+
+fn ended_row(execution: &Execution, ending: &Ending, now: Timestamp) -> Execution {
+    let mut row = execution.clone();
+    row.phase = crate::execution::Phase::Ended;
+    row.status = Some(ending.outcome.status());
+    row.reason = ending.outcome.reason();
+    row.response.clone_from(&ending.response);
+    if let Outcome::Error { message, .. } = &ending.outcome {
+        row.error_message = Some(message.clone());
+    }
+    row.credits_charged = whole_credits(execution.held.spent);
+    row.finished_at = Some(now);
+    row.claimable_at = None;
+    row
+}
+
+fn settle_heartbeat(
+    settlement: &mut Settlement,
+    owner: Owner<'_>,
+    (outcome, baseline): (&Outcome, Option<crate::watch::Baseline>),
+    now: Timestamp,
+) {
+    let mut heartbeat = owner.heartbeat.clone();
+    let row = &mut settlement.execution;
+    let is_own_run = heartbeat.open.is_some_and(|open| open.execution_id == row.id);
+    if is_own_run {
+        let missed = row.missed_reason;
+        settlement.skipped = heartbeat.cover_passed(owner.schedule, now, missed);
+        heartbeat.open = None;
+        merge_missed(row, &mut settlement.skipped);
+    }
+    record_outcome(&mut heartbeat, row, outcome, baseline);
+    let opened = move_breaker(&mut heartbeat, row, outcome);
+    let pause = match opened {
+        true => Some((Reason::Breaker, None)),
+        false => overdrawn(&heartbeat, row, owner.levels, now),
+    };
+    heartbeat.make_claimable();
+    if let Some((reason, resumes_at)) = pause
+        && heartbeat.standing() == crate::heartbeat::Standing::Active
+    {
+        heartbeat.pause(reason, resumes_at, now);
+        settlement.notices.push(pause_notice(&heartbeat, row, reason));
+    }
+    settlement.heartbeat = Some(heartbeat);
+}
+
+/// A fire that was skipped for the same reason as the moments right before it shares one row with
+/// them.
+fn merge_missed(row: &mut Execution, skipped: &mut Vec<Skipped>) {
+    let Some(first) = skipped.first().copied() else { return };
+    let mergeable = row.status == Some(Status::Skipped)
+        && row.trigger != Trigger::Manual
+        && row.reason == Some(first.reason)
+        && first.last_due_at < row.due_at;
+    if mergeable {
+        row.first_due_at = Some(first.first_due_at);
+        row.last_due_at = Some(row.due_at);
+        row.missed_count = Some(first.count + 1);
+        skipped.remove(0);
+    }
+}
+
+fn record_outcome(
+    heartbeat: &mut Heartbeat,
+    row: &Execution,
+    outcome: &Outcome,
+    baseline: Option<crate::watch::Baseline>,
+) {
+    match outcome.status() {
+        Status::Cancelled => {}
+        status => heartbeat.last_status = Some(status.as_str().to_owned()),
+    }
+    if outcome.status() != Status::Skipped {
+        heartbeat.execution_count += 1;
+        heartbeat.last_executed_at = row.started_at.or(heartbeat.last_executed_at);
+    }
+    if *outcome == Outcome::Success && baseline.is_some() {
+        heartbeat.baseline = baseline;
+    }
+}
+
+/// Counts errors in a row; answers whether the breaker opens.
+fn move_breaker(heartbeat: &mut Heartbeat, row: &Execution, outcome: &Outcome) -> bool {
+    if !matches!(row.trigger, Trigger::Schedule | Trigger::CatchUp) {
+        return false;
+    }
+    let most = heartbeat.settings.max_consecutive_errors;
+    match outcome {
+        Outcome::Success => {
+            heartbeat.error_count = 0;
+            false
+        }
+        Outcome::Error { breaker: BreakerEffect::Counts, .. } => {
+            heartbeat.error_count = heartbeat.error_count.saturating_add(1);
+            heartbeat.error_count >= most
+        }
+        Outcome::Error { breaker: BreakerEffect::OpensAtOnce, .. } => {
+            heartbeat.error_count = heartbeat.error_count.saturating_add(1);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Whether this outcome, or its charge, leaves a budget without room.
+fn overdrawn(
+    heartbeat: &Heartbeat,
+    row: &Execution,
+    levels: &[Level],
+    now: Timestamp,
+) -> Option<(Reason, Option<Timestamp>)> {
+    match row.reason {
+        Some(Reason::BudgetExhausted) => {
+            return Some((Reason::BudgetExhausted, next_billing_period(now)));
+        }
+        Some(Reason::CreditsExhausted) => {
+            return Some((Reason::CreditsExhausted, next_utc_day(now)));
+        }
+        Some(reason @ (Reason::SwitchedOff | Reason::Plan | Reason::ProjectPaused)) => {
+            return Some((reason, None));
+        }
+        _ => {}
+    }
+    let charged = row.credits_charged;
+    let full = levels.iter().find(|level| {
+        charged > 0 && level.limit.is_some_and(|limit| level.used.saturating_add(charged) >= limit)
+    })?;
+    let _ = heartbeat;
+    Some(match full.scope {
+        Scope::Heartbeat => (Reason::BudgetExhausted, next_billing_period(now)),
+        Scope::ProjectDay => (Reason::CreditsExhausted, next_utc_day(now)),
+    })
+}
+
+/// What people are told when a heartbeat pauses.
+fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> NoticeDraft {
+    let name = heartbeat.settings.label.clone().unwrap_or_else(|| short(&heartbeat.settings.prompt));
+    let message = match reason {
+        Reason::Breaker => format!(
+            "{} errors in a row paused it. The last one: {}. Mend the cause, then enable it again.",
+            heartbeat.error_count,
+            row.error_message.as_deref().unwrap_or("no message")
+        ),
+        reason => reason.meaning().to_owned(),
+    };
+    NoticeDraft {
+        title: format!("Heartbeat paused: {name}"),
+        message,
+        priority: if reason == Reason::Breaker { Priority::Urgent } else { Priority::Normal },
+        action_url: None,
+        topic: Some(format!("pause:{}", heartbeat.id)),
+        state: Some(format!("{reason}:{}", row.id)),
+    }
+}
+
+fn short(prompt: &str) -> String {
+    let line = prompt.lines().next().unwrap_or_default();
+    if line.chars().count() <= 60 {
+        return line.to_owned();
+    }
+    line.chars().take(57).chain("...".chars()).collect()
+}

@@ -1,0 +1,21 @@
+//! The memory of Heartbeat: one trait of verbs, each one transaction, and the databases behind it.
+//!
+//! This is the only crate that knows SQL. It knows the domain and nothing else of the house.
+#![warn(missing_docs)]
+
+mod error;
+pub mod verbs;
+
+pub use self::error::{Limit, StoreError, Thing};
+use self::verbs::{Access, Bots, Executions, Fires, Heartbeats, Journal, Outbox, Stats};
+
+/// Everything that is remembered: the sum of the verb groups.
+pub trait Store:
+    Access + Bots + Heartbeats + Fires + Journal + Executions + Outbox + Stats
+{
+}
+
+impl<T> Store for T where
+    T: Access + Bots + Heartbeats + Fires + Journal + Executions + Outbox + Stats + ?Sized
+{
+}

@@ -1,0 +1,2 @@
+//! One entrance for every chore of the repository.
+fn main() {}
