@@ -1,1 +1,16 @@
-//! Heartbeat tools.
+//! The hands of Heartbeat: looking at other people's systems and at this machine.
+//!
+//! It knows the domain; it knows neither the agent nor the store. Nothing here decides whether to
+//! look: it is told to, and answers what it saw or why it could not.
+
+mod file;
+mod host_status;
+mod http_get;
+mod probe;
+mod select;
+
+pub use self::file::LocalFiles;
+pub use self::host_status::{describe as describe_host, host_status};
+pub use self::http_get::AllowedHosts;
+pub use self::probe::{Observe, ProbeError, Probes};
+pub use self::select::{Selection, check_selector, select};
