@@ -1,0 +1,96 @@
+//! What a session writes down before it acts, and what it finds there when it goes on.
+//!
+//! Invariant: nothing that costs or has an effect starts before its intent is durable under the
+//! current fence, and what is on record is used instead of being done again.
+
+use async_trait::async_trait;
+use heartbeat_domain::conversation::{ToolCall, ToolOutput, Turn, TurnRequest};
+
+use crate::model::ModelError;
+
+/// Number of a step: 0 is the assembled first request, then every turn and call has the next.
+///
+/// The session assigns them, so a replay gives the same numbers.
+pub type StepSeq = u32;
+
+/// Whether a step is on record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Begun<T> {
+    /// Its result is on record: use it.
+    Recorded(T),
+    /// The intent is durable under the current fence: make the call now.
+    Go,
+}
+
+/// Whether a model turn is on record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BegunTurn {
+    /// Its answer is on record: use it.
+    Recorded(Turn),
+    /// Intent and reservation are durable: ask, for at most so many output tokens.
+    Go {
+        /// What the budget allows; at most what the request asked for.
+        max_tokens: u32,
+    },
+}
+
+/// Why a session may not go on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Halt {
+    /// Another holder took over; nothing more may be written or done.
+    Fenced,
+    /// Somebody stopped the execution.
+    Cancelled,
+    /// A budget does not allow the next turn.
+    Budget {
+        /// Whether it will free up by itself.
+        reason: BudgetStop,
+        /// Which limit, how much is left, when it resets.
+        message: String,
+    },
+    /// The journal itself cannot be reached.
+    Unavailable(String),
+}
+
+/// How a budget is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BudgetStop {
+    /// It is used up.
+    Exhausted,
+    /// Others' reservations fill it for now.
+    Busy,
+}
+
+/// The record of one execution, as far as a session needs it.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Step 0: returns the recorded first request if there is one, else records this one.
+    async fn open(&self, request: &TurnRequest) -> Result<TurnRequest, Halt>;
+
+    /// Durable intent and reservation of one model turn.
+    async fn begin_turn(&self, seq: StepSeq, request: &TurnRequest) -> Result<BegunTurn, Halt>;
+
+    /// Keeps the answer of a turn and settles its reservation.
+    async fn record_turn(&self, seq: StepSeq, turn: &Turn) -> Result<(), Halt>;
+
+    /// The turn failed for good: settles its reservation and keeps the reason on record.
+    async fn record_failure(&self, seq: StepSeq, failure: &ModelError) -> Result<(), Halt>;
+
+    /// Durable intent of all calls of one turn, written together; answers in the same order.
+    ///
+    /// Call number `n` of the turn is step `first + n`.
+    async fn begin_calls(
+        &self,
+        first: StepSeq,
+        calls: &[ToolCall],
+    ) -> Result<Vec<Begun<ToolOutput>>, Halt>;
+
+    /// Keeps the result of one call, its messages to people with it.
+    async fn record_call(&self, seq: StepSeq, output: &ToolOutput) -> Result<(), Halt>;
+
+    /// A wait or an attempt worth keeping in the step's record. Best effort.
+    async fn note(&self, seq: StepSeq, note: &str);
+
+    /// Text as it streams in, for the live view. Must not block.
+    fn delta(&self, seq: StepSeq, text: &str);
+}
