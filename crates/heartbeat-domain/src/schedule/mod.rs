@@ -24,8 +24,8 @@ use crate::window::ActiveWindow;
 /// The longest interval, in minutes: 366 days.
 pub const INTERVAL_MINUTES_MAX: u32 = 527_040;
 
-/// How far ahead a pattern must fire to be accepted: eight years, which hold a 29 February but
-/// around 2100.
+/// How far ahead a pattern must fire to be accepted: eight years, which hold a 29 February
+/// even around 2100.
 const FIRST_FIRE_WITHIN: i64 = 2_922 * 86_400;
 
 /// What makes the due times, before the window has its say.

@@ -84,7 +84,7 @@ fn patterns() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-/// Schedules that fire, with an instant in their zone's history or future.
+/// Schedules that fire, each with an instant of this century.
 fn schedules() -> impl Strategy<Value = (Schedule, Timestamp)> {
     let parts = (
         zones(),
@@ -153,13 +153,29 @@ proptest! {
     }
 
     #[test]
-    fn a_preview_is_the_values_that_follow((schedule, from) in schedules()) {
-        let first = schedule.first_due(from).expect("this century");
-        let Some(second) = schedule.next_due(&first) else { return Ok(()) };
-        // A value outside its anchor, on the day of a clock change, is a different start.
-        if schedule.zone.to_datetime(first.at).time() == first.anchor || first.anchor == Time::midnight()
-        {
-            prop_assert_eq!(schedule.preview(first.at, 1), vec![second.at]);
+    fn a_preview_is_what_follows_a_due_time_with_its_own_time_of_day((schedule, at) in schedules()) {
+        let due = Due { at, anchor: schedule.zone.to_datetime(at).time() };
+        let values = std::iter::successors(Some(due), |due| schedule.next_due(due));
+        let expected: Vec<Timestamp> = values.skip(1).take(5).map(|due| due.at).collect();
+        prop_assert_eq!(schedule.preview(at, 5), expected);
+    }
+
+    #[test]
+    fn a_whole_day_interval_keeps_its_time_of_day_but_where_the_clock_skips_it(
+        (zone, from) in zones().prop_flat_map(|zone| (Just(zone.clone()), instants(zone))),
+        window in windows(),
+        days in 1..10_u32,
+    ) {
+        let schedule = Schedule::interval(days * 1_440, window, zone).expect("in range");
+        let mut due = schedule.first_due(from).expect("this century");
+        for _ in 0..40 {
+            let next = schedule.next_due(&due).expect("this century");
+            let (before, local) = (schedule.zone.to_datetime(due.at), schedule.zone.to_datetime(next.at));
+            prop_assert!((local.date() - before.date()).get_days() >= days.cast_signed());
+            let second_before = next.at - SignedDuration::from_secs(1);
+            let changed = schedule.zone.to_offset(second_before) != schedule.zone.to_offset(next.at);
+            prop_assert!(local.time() == next.anchor || changed, "{} {:?}", local, next);
+            due = next;
         }
     }
 
