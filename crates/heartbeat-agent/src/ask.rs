@@ -52,7 +52,9 @@ impl Session<'_> {
                 Ok(turn)
             }
             Err(gave_up) => {
-                self.journal.record_failure(progress.next, &gave_up.error).await?;
+                self.journal
+                    .record_failure(progress.next, &gave_up.error)
+                    .await?;
                 Err(self.conclude(gave_up, progress))
             }
         }
@@ -61,7 +63,9 @@ impl Session<'_> {
     /// A place among those who ask the same server at once; taken before the budget is touched, so
     /// that nobody queues with a reservation in hand.
     async fn place(&self, ends_at: Timestamp) -> Result<Option<OwnedSemaphorePermit>, Ended> {
-        let Some(lane) = self.provider.lane() else { return Ok(None) };
+        let Some(lane) = self.provider.lane() else {
+            return Ok(None);
+        };
         let place = pin!(lane.acquire_owned());
         match select(place, self.waiter.wait_until(ends_at)).await {
             Either::Left((place, _)) => Ok(place.ok()),
@@ -73,7 +77,9 @@ impl Session<'_> {
         let waited = self.waiter.now().duration_since(queued_at);
         if waited.as_millis() >= 100 {
             let label = self.provider.label();
-            self.journal.note(seq, &format!("waited {waited:#} for a place at {label}")).await;
+            self.journal
+                .note(seq, &format!("waited {waited:#} for a place at {label}"))
+                .await;
         }
     }
 
@@ -89,11 +95,20 @@ impl Session<'_> {
                 Err(error) => error,
             };
             reached |= error.kind != ModelErrorKind::Unreachable;
-            let wait = wait_after(attempt, error.retry_after, self.seed ^ (u64::from(seq) << 32));
+            let wait = wait_after(
+                attempt,
+                error.retry_after,
+                self.seed ^ (u64::from(seq) << 32),
+            );
             let again_at = later(self.waiter.now(), wait);
             let time_is_up = self.waiter.now() >= progress.ends_at;
             if !error.is_passing() || attempt >= self.limits.attempts || again_at >= last_start {
-                return Err(GaveUp { error, attempts: attempt, reached, time_is_up });
+                return Err(GaveUp {
+                    error,
+                    attempts: attempt,
+                    reached,
+                    time_is_up,
+                });
             }
             let of = self.limits.attempts;
             let note = format!("attempt {attempt} of {of}: {error}; asked again after {wait:#}");
@@ -104,7 +119,11 @@ impl Session<'_> {
     }
 
     /// One attempt, cut off when no first byte comes in time or the session's time is up.
-    async fn attempt(&self, request: &TurnRequest, progress: &Progress) -> Result<Turn, ModelError> {
+    async fn attempt(
+        &self,
+        request: &TurnRequest,
+        progress: &Progress,
+    ) -> Result<Turn, ModelError> {
         let heard = AtomicBool::new(false);
         let on_text = |text: &str| {
             heard.store(true, Ordering::Relaxed);
@@ -126,22 +145,34 @@ impl Session<'_> {
         }
         match select(answer, self.waiter.wait_until(progress.ends_at)).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => Err(ModelError::broken("the run's time was up before the answer was")),
+            Either::Right(_) => Err(ModelError::broken(
+                "the run's time was up before the answer was",
+            )),
         }
     }
 
     fn conclude(&self, gave_up: GaveUp, progress: &Progress) -> Ended {
-        let GaveUp { error, attempts, reached, time_is_up } = gave_up;
+        let GaveUp {
+            error,
+            attempts,
+            reached,
+            time_is_up,
+        } = gave_up;
         if time_is_up {
             return self.time_is_up();
         }
-        let tried = if attempts > 1 { format!(" (tried {attempts} times)") } else { String::new() };
+        let tried = if attempts > 1 {
+            format!(" (tried {attempts} times)")
+        } else {
+            String::new()
+        };
         let message = format!("{}: {error}{tried}", self.provider.label());
         match error.kind {
             ModelErrorKind::Denied | ModelErrorKind::UnknownModel => Ended::ModelDenied(error),
-            ModelErrorKind::Unreachable if !reached => {
-                Ended::ModelUnavailable { message, spent: progress.turns > 0 }
-            }
+            ModelErrorKind::Unreachable if !reached => Ended::ModelUnavailable {
+                message,
+                spent: progress.turns > 0,
+            },
             _ => failed(MODEL_ERROR, message),
         }
     }

@@ -30,12 +30,20 @@ impl Session<'_> {
             return Err(Halt::Unavailable("the journal lost count of the calls".to_owned()).into());
         }
         let numbered = calls.iter().zip(begun).zip(progress.next..);
-        let steps = numbered.map(|((call, begun), seq)| Step { seq, call, begun }).collect();
+        let steps = numbered
+            .map(|((call, begun), seq)| Step { seq, call, begun })
+            .collect();
         let mut outputs = Vec::with_capacity(calls.len());
         for group in self.groups(steps) {
-            let made = join_all(group.into_iter().map(|step| Box::pin(self.make(step, tools))));
+            let made = join_all(
+                group
+                    .into_iter()
+                    .map(|step| Box::pin(self.make(step, tools))),
+            );
             match select(made, self.waiter.wait_until(progress.ends_at)).await {
-                Either::Left((made, _)) => outputs.extend(made.into_iter().collect::<Result<Vec<_>, _>>()?),
+                Either::Left((made, _)) => {
+                    outputs.extend(made.into_iter().collect::<Result<Vec<_>, _>>()?)
+                }
                 Either::Right(_) => return Err(self.time_is_up()),
             }
         }
@@ -76,8 +84,14 @@ fn refusal(call: &ToolCall, tools: &[ToolSpec]) -> Option<String> {
     let name = &call.name;
     if !tools.iter().any(|tool| tool.name == *name) {
         let names: Vec<_> = tools.iter().map(|tool| tool.name.as_str()).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Some(format!("There is no tool named {name:?}. The tools are: {names}."));
+        let names = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        return Some(format!(
+            "There is no tool named {name:?}. The tools are: {names}."
+        ));
     }
     if call.arguments.is_object() {
         return None;
@@ -96,7 +110,9 @@ fn cut(text: &mut String, bytes_max: usize) {
     }
     let kept = text.floor_char_boundary(bytes_max);
     text.truncate(kept);
-    text.push_str(&format!("\n[Cut: the result has {bytes} bytes, the first {kept} are shown.]"));
+    text.push_str(&format!(
+        "\n[Cut: the result has {bytes} bytes, the first {kept} are shown.]"
+    ));
 }
 
 #[cfg(test)]
@@ -107,7 +123,10 @@ mod tests {
     fn a_long_result_is_cut_between_characters_and_says_so() {
         let mut text = "ä".repeat(10);
         cut(&mut text, 5);
-        assert_eq!(text, "ää\n[Cut: the result has 20 bytes, the first 4 are shown.]");
+        assert_eq!(
+            text,
+            "ää\n[Cut: the result has 20 bytes, the first 4 are shown.]"
+        );
         let mut text = "short".to_owned();
         cut(&mut text, 5);
         assert_eq!(text, "short");

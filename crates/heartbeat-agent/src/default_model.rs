@@ -31,7 +31,11 @@ pub struct DefaultModel {
 
 impl DefaultModel {
     fn new(model: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { model: model.into(), why: why.into(), is_demo: false }
+        Self {
+            model: model.into(),
+            why: why.into(),
+            is_demo: false,
+        }
     }
 }
 
@@ -52,8 +56,9 @@ pub(crate) async fn choose(settings: &ModelSettings, clients: &Clients) -> Defau
         Some(found) => found,
         None => DefaultModel {
             model: demo::NAME.to_owned(),
-            why: "no model is configured, no key is set and no model server answers on this machine"
-                .to_owned(),
+            why:
+                "no model is configured, no key is set and no model server answers on this machine"
+                    .to_owned(),
             is_demo: true,
         },
     }
@@ -69,7 +74,9 @@ async fn open_ai(settings: &ModelSettings, clients: &Clients) -> DefaultModel {
         None => None,
     };
     let listed = listed.unwrap_or_default();
-    let ids: Vec<_> = entries(&listed, "data").filter_map(|entry| entry["id"].as_str()).collect();
+    let ids: Vec<_> = entries(&listed, "data")
+        .filter_map(|entry| entry["id"].as_str())
+        .collect();
     match ids.first() {
         Some(_) if ids.contains(&OPENAI_MODEL) => {
             let why = "OPENAI_BASE_URL is set and its server has it";
@@ -99,7 +106,9 @@ async fn look_around(settings: &ModelSettings, clients: &Clients) -> Option<Defa
 async fn ollama(url: String, clients: &Clients) -> Option<DefaultModel> {
     let server = Server::new(clients, &url, None).ok()?;
     let tags = get_json(&server, "/api/tags", LOOK_AROUND).await?;
-    let names: Vec<_> = entries(&tags, "models").filter_map(|model| model["name"].as_str()).collect();
+    let names: Vec<_> = entries(&tags, "models")
+        .filter_map(|model| model["name"].as_str())
+        .collect();
     for name in names.into_iter().take(CANDIDATES_MAX) {
         let shown = post_json(&server, "/api/show", &json!({ "model": name }), LOOK_AROUND).await;
         let shown = shown.unwrap_or_default();
@@ -123,7 +132,9 @@ async fn lm_studio(url: String, clients: &Clients) -> Option<DefaultModel> {
     let older = entries(&v0, "data")
         .filter(|model| lists(&model["capabilities"], "tool_use"))
         .find_map(|model| model["id"].as_str());
-    current.or(older).map(|name| found("lmstudio", name, "LM Studio", &server))
+    current
+        .or(older)
+        .map(|name| found("lmstudio", name, "LM Studio", &server))
 }
 
 /// llama-server serves one model; its chat template says whether it knows tools.
@@ -140,11 +151,15 @@ async fn llama_server(url: String, clients: &Clients) -> Option<DefaultModel> {
         _ => template.contains("tools") || props["chat_template_tool_use"].is_string(),
     };
     let name = entries(&models, "data").find_map(|model| model["id"].as_str());
-    name.filter(|_| knows_tools).map(|name| found("llamacpp", name, "llama-server", &server))
+    name.filter(|_| knows_tools)
+        .map(|name| found("llamacpp", name, "llama-server", &server))
 }
 
 fn found(provider: &str, name: &str, product: &str, server: &Server) -> DefaultModel {
-    let why = format!("{product} answers at {} and says that this model can call tools", server.host());
+    let why = format!(
+        "{product} answers at {} and says that this model can call tools",
+        server.host()
+    );
     DefaultModel::new(format!("{provider}/{name}"), why)
 }
 
@@ -153,5 +168,6 @@ fn entries<'v>(value: &'v Value, list: &str) -> impl Iterator<Item = &'v Value> 
 }
 
 fn lists(list: &Value, wanted: &str) -> bool {
-    list.as_array().is_some_and(|list| list.iter().any(|entry| entry == wanted))
+    list.as_array()
+        .is_some_and(|list| list.iter().any(|entry| entry == wanted))
 }

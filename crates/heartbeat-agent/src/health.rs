@@ -41,7 +41,11 @@ impl Health {
     pub fn mark_down(&self, model: &str, reason: ModelError, now: Option<Timestamp>) {
         let probe_at = now.map(|now| later(now, PROBE_EVERY));
         let model = model.to_owned();
-        self.lock().get_or_insert(Down { reason, model, probe_at });
+        self.lock().get_or_insert(Down {
+            reason,
+            model,
+            probe_at,
+        });
     }
 
     /// Marks it up.
@@ -80,7 +84,11 @@ impl Provider for Gated {
     }
 
     async fn turn(&self, request: &TurnRequest, on_text: OnText<'_>) -> Result<Turn, ModelError> {
-        if let Some(reason) = self.key_health.reason().or_else(|| self.model_health.reason()) {
+        if let Some(reason) = self
+            .key_health
+            .reason()
+            .or_else(|| self.model_health.reason())
+        {
             let message = format!("down: {reason}; asked again every 30 s");
             return Err(ModelError { message, ..reason });
         }
@@ -101,7 +109,8 @@ impl Gated {
         match error.kind {
             ModelErrorKind::Denied => self.key_health.mark_down(&self.model, error.clone(), None),
             ModelErrorKind::UnknownModel => {
-                self.model_health.mark_down(&self.model, error.clone(), None);
+                self.model_health
+                    .mark_down(&self.model, error.clone(), None);
             }
             _ => {}
         }

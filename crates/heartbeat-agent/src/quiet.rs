@@ -16,10 +16,20 @@ mod tests {
 
     #[test]
     fn only_the_word_itself_is_silence() {
-        for reply in ["HEARTBEAT_OK", " **HEARTBEAT_OK**.\n", "`HEARTBEAT_OK`", "_heartbeat_ok_"] {
+        for reply in [
+            "HEARTBEAT_OK",
+            " **HEARTBEAT_OK**.\n",
+            "`HEARTBEAT_OK`",
+            "_heartbeat_ok_",
+        ] {
             assert!(is_only_ok(reply), "{reply}");
         }
-        for reply in ["", "HEARTBEAT_OK, but the disk is full", "OK", "HEARTBEAT OK"] {
+        for reply in [
+            "",
+            "HEARTBEAT_OK, but the disk is full",
+            "OK",
+            "HEARTBEAT OK",
+        ] {
             assert!(!is_only_ok(reply), "{reply}");
         }
     }

@@ -54,7 +54,12 @@ impl Models {
     /// When no HTTP client can be built.
     pub fn new(settings: ModelSettings) -> Result<Self, reqwest::Error> {
         let clients = Clients::new()?;
-        Ok(Self { settings, clients, desks: Mutex::default(), model_health: Mutex::default() })
+        Ok(Self {
+            settings,
+            clients,
+            desks: Mutex::default(),
+            model_health: Mutex::default(),
+        })
     }
 
     /// The provider of a model. It is asked only while its key is believed to be good.
@@ -88,20 +93,29 @@ impl Models {
     /// Why a model is not asked at present, if its key or name went bad.
     #[must_use]
     pub fn down_reason(&self, model: &str) -> Option<String> {
-        let reason = self.healths(model).into_iter().find_map(|health| health.reason());
+        let reason = self
+            .healths(model)
+            .into_iter()
+            .find_map(|health| health.reason());
         reason.map(|reason| reason.message)
     }
 
     /// Marks a model's key down from outside; turns that are denied do so by themselves.
     pub fn mark_down(&self, model: &str, reason: &str, now: Timestamp) {
         if let Some(health) = self.healths(model).first() {
-            health.mark_down(model, ModelError::new(ModelErrorKind::Denied, reason), Some(now));
+            health.mark_down(
+                model,
+                ModelError::new(ModelErrorKind::Denied, reason),
+                Some(now),
+            );
         }
     }
 
     /// Marks a model and its key up.
     pub fn mark_up(&self, model: &str) {
-        self.healths(model).iter().for_each(|health| health.mark_up());
+        self.healths(model)
+            .iter()
+            .for_each(|health| health.mark_up());
     }
 
     /// Models whose probe is due at `now`; each is handed out once in 30 s. Call it at least that
@@ -109,8 +123,14 @@ impl Models {
     #[must_use]
     pub fn probes_due(&self, now: Timestamp) -> Vec<String> {
         let desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
-        let models = self.model_health.lock().unwrap_or_else(PoisonError::into_inner);
-        let healths = desks.values().map(|desk| &desk.health).chain(models.values());
+        let models = self
+            .model_health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let healths = desks
+            .values()
+            .map(|desk| &desk.health)
+            .chain(models.values());
         let mut due: Vec<_> = healths.filter_map(|health| health.probe_due(now)).collect();
         due.dedup();
         due
@@ -136,8 +156,9 @@ impl Models {
     fn open(&self, model: &str) -> Result<(Arc<dyn Provider>, Desk), UnknownProvider> {
         let found = self.find(model)?;
         let server = Server::new(&self.clients, &found.base_url, found.api_key.clone());
-        let server =
-            server.map_err(|error| UnknownProvider { message: format!("{model}: {error}") })?;
+        let server = server.map_err(|error| UnknownProvider {
+            message: format!("{model}: {error}"),
+        })?;
         let desk = self.desk(&found, &server);
         let (name, lane) = (found.model, desk.lane.clone());
         let provider: Arc<dyn Provider> = match found.dialect {
@@ -153,21 +174,43 @@ impl Models {
         }
         let (provider, name) = model.split_once('/').unwrap_or((model, ""));
         let found = well_known(&self.settings, provider, name);
-        found.filter(|_| !name.is_empty()).unwrap_or_else(|| Err(self.nobody(model)))
+        found
+            .filter(|_| !name.is_empty())
+            .unwrap_or_else(|| Err(self.nobody(model)))
     }
 
     fn nobody(&self, model: &str) -> UnknownProvider {
         let named = self.settings.named.keys().map(String::as_str);
-        let known = ["anthropic/…", "openai/…", "ollama/…", "lmstudio/…", "llamacpp/…", demo::NAME];
-        let known = known.into_iter().chain(named).collect::<Vec<_>>().join(", ");
-        UnknownProvider { message: format!("no provider for the model {model:?}; there are {known}") }
+        let known = [
+            "anthropic/…",
+            "openai/…",
+            "ollama/…",
+            "lmstudio/…",
+            "llamacpp/…",
+            demo::NAME,
+        ];
+        let known = known
+            .into_iter()
+            .chain(named)
+            .collect::<Vec<_>>()
+            .join(", ");
+        UnknownProvider {
+            message: format!("no provider for the model {model:?}; there are {known}"),
+        }
     }
 
     fn desk(&self, found: &NamedModel, server: &Server) -> Desk {
         let key = found.api_key.as_ref().map_or("", Secret::expose);
         let name = format!("{}\n{key}", found.base_url);
-        let places = if server.is_local() { IN_FLIGHT_LOCAL } else { IN_FLIGHT };
-        let places = found.max_in_flight.unwrap_or(places).clamp(1, Semaphore::MAX_PERMITS);
+        let places = if server.is_local() {
+            IN_FLIGHT_LOCAL
+        } else {
+            IN_FLIGHT
+        };
+        let places = found
+            .max_in_flight
+            .unwrap_or(places)
+            .clamp(1, Semaphore::MAX_PERMITS);
         let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
         let desk = desks.entry(name).or_insert_with(|| Desk {
             lane: Arc::new(Semaphore::new(places)),
@@ -177,7 +220,10 @@ impl Models {
     }
 
     fn health_of(&self, model: &str) -> Arc<Health> {
-        let mut healths = self.model_health.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut healths = self
+            .model_health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         healths.entry(model.to_owned()).or_default().clone()
     }
 
@@ -222,14 +268,18 @@ fn openai(
     match (&settings.openai_base_url, key) {
         (Some(base_url), key) => Ok(open_ai(base_url.clone(), key)),
         (None, Some(key)) => Ok(open_ai("https://api.openai.com/v1".to_owned(), Some(key))),
-        (None, None) => Err(UnknownProvider { message: "OPENAI_API_KEY is not set".to_owned() }),
+        (None, None) => Err(UnknownProvider {
+            message: "OPENAI_API_KEY is not set".to_owned(),
+        }),
     }
 }
 
 fn anthropic(settings: &ModelSettings, name: &str) -> Result<NamedModel, UnknownProvider> {
     let key = settings.anthropic_api_key.clone();
     if key.is_none() && settings.anthropic_base_url.is_none() {
-        return Err(UnknownProvider { message: "ANTHROPIC_API_KEY is not set".to_owned() });
+        return Err(UnknownProvider {
+            message: "ANTHROPIC_API_KEY is not set".to_owned(),
+        });
     }
     let base_url = settings.anthropic_base_url.clone();
     Ok(NamedModel {
@@ -244,7 +294,9 @@ fn anthropic(settings: &ModelSettings, name: &str) -> Result<NamedModel, Unknown
 fn probe_request(model: &str) -> TurnRequest {
     TurnRequest {
         model: model.to_owned(),
-        messages: vec![Message::User { text: "ping".to_owned() }],
+        messages: vec![Message::User {
+            text: "ping".to_owned(),
+        }],
         tools: Vec::new(),
         max_tokens: 1,
     }

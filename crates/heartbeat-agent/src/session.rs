@@ -3,7 +3,7 @@
 //! Invariant: every turn and every call has a number that depends only on what is on record, so a
 //! session that goes on after a crash walks the same steps and repeats none that has a result.
 
-use heartbeat_domain::conversation::{Message, Turn, ToolOutput, TurnRequest};
+use heartbeat_domain::conversation::{Message, ToolOutput, Turn, TurnRequest};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::journal::{Halt, Journal, StepSeq};
@@ -94,7 +94,12 @@ impl Session<'_> {
         let mut request = self.journal.open(&request).await?;
         request.max_tokens = request.max_tokens.min(self.limits.output_tokens);
         let ends_at = later(self.waiter.now(), self.limits.wall);
-        let mut progress = Progress { ends_at, next: 1, turns: 0, calls: 0 };
+        let mut progress = Progress {
+            ends_at,
+            next: 1,
+            turns: 0,
+            calls: 0,
+        };
         while progress.turns < self.limits.turns {
             let turn = self.ask(&mut request, &progress).await?;
             progress.turns += 1;
@@ -103,15 +108,31 @@ impl Session<'_> {
                 return self.reply(turn, &progress);
             }
             self.count_calls(&turn, &mut progress)?;
-            let outputs = self.make_calls(&turn.calls, &request.tools, &progress).await?;
-            progress.next = progress.next.saturating_add(u32::try_from(outputs.len()).unwrap_or(u32::MAX));
-            if let [ToolOutput { quiet: Some(reason), .. }] = outputs.as_slice() {
-                return Ok(Ended::Replied { text: turn.text, quiet: Some(reason.clone()) });
+            let outputs = self
+                .make_calls(&turn.calls, &request.tools, &progress)
+                .await?;
+            progress.next = progress
+                .next
+                .saturating_add(u32::try_from(outputs.len()).unwrap_or(u32::MAX));
+            if let [
+                ToolOutput {
+                    quiet: Some(reason),
+                    ..
+                },
+            ] = outputs.as_slice()
+            {
+                return Ok(Ended::Replied {
+                    text: turn.text,
+                    quiet: Some(reason.clone()),
+                });
             }
             append(&mut request.messages, turn, outputs);
         }
         let turns = self.limits.turns;
-        Err(failed(TURN_LIMIT, format!("no end after {turns} turns, the most that one run may take")))
+        Err(failed(
+            TURN_LIMIT,
+            format!("no end after {turns} turns, the most that one run may take"),
+        ))
     }
 
     fn count_calls(&self, turn: &Turn, progress: &mut Progress) -> Result<(), Ended> {
@@ -130,7 +151,10 @@ impl Session<'_> {
 
     fn reply(&self, turn: Turn, progress: &Progress) -> Result<Ended, Ended> {
         if is_only_ok(&turn.text) {
-            return Ok(Ended::Replied { text: turn.text, quiet: Some(HEARTBEAT_OK.to_owned()) });
+            return Ok(Ended::Replied {
+                text: turn.text,
+                quiet: Some(HEARTBEAT_OK.to_owned()),
+            });
         }
         let says_nothing = turn.text.trim().is_empty();
         if says_nothing && turn.cut {
@@ -138,7 +162,10 @@ impl Session<'_> {
             return Err(failed(MODEL_ERROR, message));
         }
         if says_nothing && progress.calls == 0 {
-            return Err(failed(MODEL_ERROR, "the model answered nothing and called no tool"));
+            return Err(failed(
+                MODEL_ERROR,
+                "the model answered nothing and called no tool",
+            ));
         }
         let mut text = turn.text;
         if turn.cut {
@@ -148,13 +175,22 @@ impl Session<'_> {
     }
 
     pub(crate) fn time_is_up(&self) -> Ended {
-        failed(TIME_LIMIT, format!("stopped after {:#}, the most that one run may take", self.limits.wall))
+        failed(
+            TIME_LIMIT,
+            format!(
+                "stopped after {:#}, the most that one run may take",
+                self.limits.wall
+            ),
+        )
     }
 }
 
 /// Ends a session by a code.
 pub(crate) fn failed(code: &'static str, message: impl Into<String>) -> Ended {
-    Ended::Failed { code, message: message.into() }
+    Ended::Failed {
+        code,
+        message: message.into(),
+    }
 }
 
 /// A moment plus a duration; the end of time if there is no such moment.
@@ -171,6 +207,9 @@ fn append(messages: &mut Vec<Message>, turn: Turn, outputs: Vec<ToolOutput>) {
         is_error: output.is_error,
     });
     let results: Vec<_> = results.collect();
-    messages.push(Message::Assistant { text: turn.text, calls: turn.calls });
+    messages.push(Message::Assistant {
+        text: turn.text,
+        calls: turn.calls,
+    });
     messages.extend(results);
 }

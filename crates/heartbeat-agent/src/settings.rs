@@ -100,14 +100,19 @@ impl ModelSettings {
 
 /// `host`, `host:port`, `:port` or a URL; an address to listen on becomes one to call.
 fn local_url(given: Option<&str>, port: u16) -> String {
-    let given = given.map(str::trim).unwrap_or_default().trim_end_matches('/');
+    let given = given
+        .map(str::trim)
+        .unwrap_or_default()
+        .trim_end_matches('/');
     let (scheme, rest) = given.split_once("://").unwrap_or(("http", given));
     let (authority, path) = match rest.find('/') {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
     let (host, has_port) = match authority.rsplit_once(':') {
-        Some((host, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+        Some((host, digits))
+            if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) =>
+        {
             (host, Some(digits))
         }
         _ => (authority, None),
@@ -136,7 +141,10 @@ mod tests {
             (":9000", "http://127.0.0.1:9000"),
             ("gpu.local", "http://gpu.local:11434"),
             ("http://gpu.local:80/", "http://gpu.local:80"),
-            ("https://ollama.example/api-root", "https://ollama.example/api-root"),
+            (
+                "https://ollama.example/api-root",
+                "https://ollama.example/api-root",
+            ),
             ("[::1]:11434", "http://[::1]:11434"),
             ("[::1]", "http://[::1]:11434"),
         ] {
@@ -147,7 +155,10 @@ mod tests {
     #[test]
     fn keys_do_not_print() {
         let openai_api_key = Secret::new("sk-very-secret");
-        let settings = ModelSettings { openai_api_key, ..ModelSettings::default() };
+        let settings = ModelSettings {
+            openai_api_key,
+            ..ModelSettings::default()
+        };
         assert!(!format!("{settings:?}").contains("very-secret"));
     }
 }

@@ -39,8 +39,9 @@ fn message_bytes(message: &Message) -> usize {
         Message::ToolResult { text, name, .. } => text.len() + name.len(),
         Message::Assistant { text, calls } => {
             let calls = calls.iter();
-            let calls: usize =
-                calls.map(|call| call.name.len() + call.arguments.to_string().len()).sum();
+            let calls: usize = calls
+                .map(|call| call.name.len() + call.arguments.to_string().len())
+                .sum();
             text.len() + calls
         }
     }

@@ -31,11 +31,20 @@ impl Anthropic {
         server: Server,
         lane: Arc<Semaphore>,
     ) -> Self {
-        Self { label: label.into(), model: model.into(), server, lane }
+        Self {
+            label: label.into(),
+            model: model.into(),
+            server,
+            lane,
+        }
     }
 
     fn path(&self) -> &'static str {
-        if self.server.path_ends_with("/v1") { "/messages" } else { "/v1/messages" }
+        if self.server.path_ends_with("/v1") {
+            "/messages"
+        } else {
+            "/v1/messages"
+        }
     }
 
     fn body(&self, request: &TurnRequest) -> Value {
@@ -92,14 +101,18 @@ fn system(messages: &[Message]) -> String {
 fn messages(messages: &[Message]) -> Vec<Value> {
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
     for message in messages {
-        let Some((role, blocks)) = blocks(message) else { continue };
+        let Some((role, blocks)) = blocks(message) else {
+            continue;
+        };
         match turns.last_mut() {
             Some((last, earlier)) if *last == role => earlier.extend(blocks),
             _ => turns.push((role, blocks)),
         }
     }
     let turns = turns.into_iter().filter(|(_, blocks)| !blocks.is_empty());
-    turns.map(|(role, content)| json!({ "role": role, "content": content })).collect()
+    turns
+        .map(|(role, content)| json!({ "role": role, "content": content }))
+        .collect()
 }
 
 fn blocks(message: &Message) -> Option<(&'static str, Vec<Value>)> {
@@ -111,9 +124,17 @@ fn blocks(message: &Message) -> Option<(&'static str, Vec<Value>)> {
                 let input = replayable(&call.arguments);
                 json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
             });
-            Some(("assistant", text_block(text).into_iter().chain(calls).collect()))
+            Some((
+                "assistant",
+                text_block(text).into_iter().chain(calls).collect(),
+            ))
         }
-        Message::ToolResult { call_id, text, is_error, .. } => {
+        Message::ToolResult {
+            call_id,
+            text,
+            is_error,
+            ..
+        } => {
             let mut block = json!({ "type": "tool_result", "tool_use_id": call_id });
             block["content"] = text.as_str().into();
             if *is_error {

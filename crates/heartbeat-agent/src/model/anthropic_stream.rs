@@ -66,7 +66,11 @@ impl Answer for Reply {
 
 impl Reply {
     fn begin_block(&mut self, event: &Value, on_text: OnText<'_>) {
-        self.take_block(event["index"].as_u64().unwrap_or(0), &event["content_block"], on_text);
+        self.take_block(
+            event["index"].as_u64().unwrap_or(0),
+            &event["content_block"],
+            on_text,
+        );
     }
 
     fn take_block(&mut self, index: u64, block: &Value, on_text: OnText<'_>) {
@@ -79,7 +83,14 @@ impl Reply {
                 let input = block["input"].as_object().filter(|input| !input.is_empty());
                 let arguments = input.map_or_else(String::new, |_| block["input"].to_string());
                 self.answer_bytes += id.len() + name.len() + arguments.len();
-                self.calls.push((index, RawCall { id, name, arguments }));
+                self.calls.push((
+                    index,
+                    RawCall {
+                        id,
+                        name,
+                        arguments,
+                    },
+                ));
             }
             _ => {}
         }
@@ -137,7 +148,10 @@ impl Reply {
     /// The turn; its usage is an estimate where the server reported none.
     pub(super) fn into_turn(self, request: &TurnRequest) -> Turn {
         let cut_reasons = ["max_tokens", "model_context_window_exceeded"];
-        let cut = self.stop.as_deref().is_some_and(|stop| cut_reasons.contains(&stop));
+        let cut = self
+            .stop
+            .as_deref()
+            .is_some_and(|stop| cut_reasons.contains(&stop));
         let usage = match (self.input, self.output) {
             (Some(input), Some(output)) if input + output > 0 => Usage {
                 input_tokens: input,
@@ -148,6 +162,11 @@ impl Reply {
             _ => estimate(request, self.answer_bytes),
         };
         let calls = self.calls.into_iter().map(|(_, call)| call).collect();
-        Turn { text: self.text, calls: finish_calls(calls, cut), usage, cut }
+        Turn {
+            text: self.text,
+            calls: finish_calls(calls, cut),
+            usage,
+            cut,
+        }
     }
 }

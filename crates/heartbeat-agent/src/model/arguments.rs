@@ -16,8 +16,16 @@ pub(super) fn finish_calls(raw: Vec<RawCall>, cut: bool) -> Vec<ToolCall> {
     let mut calls: Vec<ToolCall> = Vec::with_capacity(raw.len());
     for (number, call) in raw.into_iter().enumerate() {
         let taken = call.id.is_empty() || calls.iter().any(|earlier| earlier.id == call.id);
-        let id = if taken { format!("call_{number}") } else { call.id };
-        calls.push(ToolCall { id, name: call.name, arguments: parse(&call.arguments, cut) });
+        let id = if taken {
+            format!("call_{number}")
+        } else {
+            call.id
+        };
+        calls.push(ToolCall {
+            id,
+            name: call.name,
+            arguments: parse(&call.arguments, cut),
+        });
     }
     calls
 }
@@ -45,7 +53,11 @@ fn parse_twice_encoded(inner: String) -> Value {
 /// The arguments as they are shown to the model again: always an object, since servers refuse
 /// anything else in a conversation.
 pub(super) fn replayable(arguments: &Value) -> Value {
-    if arguments.is_object() { arguments.clone() } else { json!({ "not_an_object": arguments }) }
+    if arguments.is_object() {
+        arguments.clone()
+    } else {
+        json!({ "not_an_object": arguments })
+    }
 }
 
 #[cfg(test)]
@@ -71,7 +83,10 @@ mod tests {
 
     #[test]
     fn every_call_of_a_turn_has_an_id_of_its_own() {
-        let same = RawCall { id: "x".into(), ..RawCall::default() };
+        let same = RawCall {
+            id: "x".into(),
+            ..RawCall::default()
+        };
         let calls = finish_calls(vec![same.clone(), same, RawCall::default()], false);
         let ids: Vec<_> = calls.iter().map(|call| call.id.as_str()).collect();
         assert_eq!(ids, ["x", "call_1", "call_2"]);

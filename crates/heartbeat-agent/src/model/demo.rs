@@ -4,7 +4,7 @@
 //! of its own carries the label, and every fact in it comes from a tool's result.
 
 use async_trait::async_trait;
-use heartbeat_domain::conversation::{Message, Turn, ToolCall, TurnRequest};
+use heartbeat_domain::conversation::{Message, ToolCall, Turn, TurnRequest};
 use serde_json::{Map, Value, json};
 
 use super::{ModelError, OnText, Provider};
@@ -33,7 +33,10 @@ impl Provider for Demo {
     async fn turn(&self, request: &TurnRequest, on_text: OnText<'_>) -> Result<Turn, ModelError> {
         let mut turn = next_turn(request);
         on_text(&turn.text);
-        let calls = turn.calls.iter().map(|call| call.arguments.to_string().len());
+        let calls = turn
+            .calls
+            .iter()
+            .map(|call| call.arguments.to_string().len());
         turn.usage = estimate(request, turn.text.len() + calls.sum::<usize>());
         Ok(turn)
     }
@@ -44,34 +47,52 @@ fn next_turn(request: &TurnRequest) -> Turn {
     let Some((seen, failed)) = result_of(request, LOOK) else {
         return match declared(LOOK) {
             true => call(LOOK, json!({})),
-            false => quiet(declared(QUIET), "no tool that the rules can read is declared"),
+            false => quiet(
+                declared(QUIET),
+                "no tool that the rules can read is declared",
+            ),
         };
     };
     if result_of(request, TELL).is_some() {
         return say(format!("{LABEL}: told people what {LOOK} showed."));
     }
     let findings = findings(seen);
-    let notable: Vec<_> = findings.iter().filter(|finding| finding.is_notable()).collect();
+    let notable: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.is_notable())
+        .collect();
     if (failed || !notable.is_empty()) && declared(TELL) {
         return call(TELL, notice(&notable, seen));
     }
-    quiet(declared(QUIET), &summary(&findings.iter().collect::<Vec<_>>(), seen))
+    quiet(
+        declared(QUIET),
+        &summary(&findings.iter().collect::<Vec<_>>(), seen),
+    )
 }
 
 /// The latest result of a tool since the last prompt, and whether it is an error.
 fn result_of<'r>(request: &'r TurnRequest, tool: &str) -> Option<(&'r str, bool)> {
-    let since_prompt =
-        request.messages.iter().rev().take_while(|message| !matches!(message, Message::User { .. }));
+    let since_prompt = request
+        .messages
+        .iter()
+        .rev()
+        .take_while(|message| !matches!(message, Message::User { .. }));
     since_prompt.into_iter().find_map(|message| match message {
-        Message::ToolResult { name, text, is_error, .. } if name == tool => {
-            Some((text.as_str(), *is_error))
-        }
+        Message::ToolResult {
+            name,
+            text,
+            is_error,
+            ..
+        } if name == tool => Some((text.as_str(), *is_error)),
         _ => None,
     })
 }
 
 fn notice(notable: &[&Finding], seen: &str) -> Value {
-    let state: Vec<_> = notable.iter().map(|finding| finding.what.as_str()).collect();
+    let state: Vec<_> = notable
+        .iter()
+        .map(|finding| finding.what.as_str())
+        .collect();
     let title = match state.as_slice() {
         [] => format!("{LABEL}: {LOOK} failed"),
         names => format!("{LABEL}: {} nearly full", names.join(", ")),
@@ -89,22 +110,38 @@ fn summary(findings: &[&Finding], seen: &str) -> String {
         let start: String = seen.chars().take(EXCERPT_CHARS).collect();
         return format!("{LOOK} says: {start}");
     }
-    let shares = findings.iter().map(|finding| format!("{} {:.0} % used", finding.what, finding.percent));
+    let shares = findings
+        .iter()
+        .map(|finding| format!("{} {:.0} % used", finding.what, finding.percent));
     shares.collect::<Vec<_>>().join(", ")
 }
 
 fn quiet(can_say_so: bool, reason: &str) -> Turn {
     let reason = format!("{LABEL}: {reason}");
-    if can_say_so { call(QUIET, json!({ "reason": reason })) } else { say(reason) }
+    if can_say_so {
+        call(QUIET, json!({ "reason": reason }))
+    } else {
+        say(reason)
+    }
 }
 
 fn say(text: String) -> Turn {
-    Turn { text, ..Turn::default() }
+    Turn {
+        text,
+        ..Turn::default()
+    }
 }
 
 fn call(name: &str, arguments: Value) -> Turn {
     let id = format!("demo_{name}");
-    Turn { calls: vec![ToolCall { id, name: name.to_owned(), arguments }], ..Turn::default() }
+    Turn {
+        calls: vec![ToolCall {
+            id,
+            name: name.to_owned(),
+            arguments,
+        }],
+        ..Turn::default()
+    }
 }
 
 /// How full something is.
@@ -133,10 +170,19 @@ fn collect(path: &str, value: &Value, findings: &mut Vec<Finding>) {
     match value {
         Value::Object(object) => {
             let named = ["mount_point", "mount", "path", "name"];
-            let name = named.iter().find_map(|key| object.get(*key)?.as_str()).unwrap_or_default();
+            let name = named
+                .iter()
+                .find_map(|key| object.get(*key)?.as_str())
+                .unwrap_or_default();
             let here = join(path, name);
-            findings.extend(object.iter().filter_map(|(key, value)| share(&here, key, value, object)));
-            object.iter().for_each(|(key, value)| collect(&join(&here, &words(key)), value, findings));
+            findings.extend(
+                object
+                    .iter()
+                    .filter_map(|(key, value)| share(&here, key, value, object)),
+            );
+            object
+                .iter()
+                .for_each(|(key, value)| collect(&join(&here, &words(key)), value, findings));
         }
         Value::Array(list) => list.iter().for_each(|value| collect(path, value, findings)),
         _ => {}
@@ -145,24 +191,45 @@ fn collect(path: &str, value: &Value, findings: &mut Vec<Finding>) {
 
 fn share(path: &str, key: &str, value: &Value, object: &Map<String, Value>) -> Option<Finding> {
     let number = value.as_f64()?;
-    let is_rest = ["available", "free", "idle"].iter().any(|rest| key.contains(rest));
+    let is_rest = ["available", "free", "idle"]
+        .iter()
+        .any(|rest| key.contains(rest));
     if key.contains("percent") {
         let percent = if is_rest { 100.0 - number } else { number };
-        return Some(Finding { what: join(path, &words(key)), percent });
+        return Some(Finding {
+            what: join(path, &words(key)),
+            percent,
+        });
     }
     let (before, after) = key.split_once("total")?;
     let part = |name: &str| object.get(&format!("{before}{name}{after}"))?.as_f64();
-    let used = part("used").or_else(|| Some(number - part("available").or_else(|| part("free"))?))?;
+    let used =
+        part("used").or_else(|| Some(number - part("available").or_else(|| part("free"))?))?;
     // A percentage of the same thing is a finding of its own.
-    let counted_already = object.keys().any(|key| key.starts_with(before) && key.contains("percent"));
+    let counted_already = object
+        .keys()
+        .any(|key| key.starts_with(before) && key.contains("percent"));
     let counts = number > 0.0 && !counted_already;
-    counts.then(|| Finding { what: join(path, &words(before)), percent: used / number * 100.0 })
+    counts.then(|| Finding {
+        what: join(path, &words(before)),
+        percent: used / number * 100.0,
+    })
 }
 
 /// A key without its units and shares, as words.
 fn words(key: &str) -> String {
-    let noise = ["percent", "used", "available", "free", "idle", "bytes", "usage"];
-    let words = key.split('_').filter(|word| !word.is_empty() && !noise.contains(word));
+    let noise = [
+        "percent",
+        "used",
+        "available",
+        "free",
+        "idle",
+        "bytes",
+        "usage",
+    ];
+    let words = key
+        .split('_')
+        .filter(|word| !word.is_empty() && !noise.contains(word));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -190,6 +257,9 @@ mod tests {
         let expected = vec![("memory".to_owned(), 75), ("disks /".to_owned(), 93)];
         assert_eq!(shares(&nested), expected);
         let flat = json!({ "disk_used_percent": 41.5, "memory_total": 8, "memory_free": 2 });
-        assert_eq!(shares(&flat), [("disk".to_owned(), 42), ("memory".to_owned(), 75)]);
+        assert_eq!(
+            shares(&flat),
+            [("disk".to_owned(), 42), ("memory".to_owned(), 75)]
+        );
     }
 }

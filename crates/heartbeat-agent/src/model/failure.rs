@@ -60,7 +60,10 @@ pub(super) fn from_event(error: &Value, nothing_seen: bool) -> ModelError {
         _ => ModelErrorKind::Broken,
     };
     let said = without_keys(&excerpt(&message_of(error)));
-    ModelError::new(kind, format!("the provider ended the answer with an error: {said}"))
+    ModelError::new(
+        kind,
+        format!("the provider ended the answer with an error: {said}"),
+    )
 }
 
 enum Class {
@@ -71,7 +74,12 @@ enum Class {
 fn error_class(error: &Value) -> Class {
     let code = error["code"].as_u64().unwrap_or(0);
     let kind = error["type"].as_str().unwrap_or_default();
-    let passing = ["overloaded_error", "rate_limit_error", "api_error", "server_error"];
+    let passing = [
+        "overloaded_error",
+        "rate_limit_error",
+        "api_error",
+        "server_error",
+    ];
     if code == 408 || code == 429 || code >= 500 || passing.contains(&kind) {
         Class::Passing
     } else {
@@ -101,7 +109,12 @@ pub(super) fn looks_like_html(body: &str) -> bool {
 
 fn message_of(value: &Value) -> String {
     let error = value.get("error").unwrap_or(value);
-    let message = [&error["message"], error, &value["detail"], &value["message"]];
+    let message = [
+        &error["message"],
+        error,
+        &value["detail"],
+        &value["message"],
+    ];
     let message = message.iter().find_map(|candidate| candidate.as_str());
     message.map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -119,7 +132,13 @@ fn is_unknown_model(status: u16, body: &str, said: &str) -> bool {
         return true;
     }
     let said = said.to_ascii_lowercase();
-    let marks = ["not found", "not exist", "not a valid model", "unknown model", "invalid model"];
+    let marks = [
+        "not found",
+        "not exist",
+        "not a valid model",
+        "unknown model",
+        "invalid model",
+    ];
     matches!(status, 400 | 404)
         && said.contains("model")
         && (said.starts_with("model:") || marks.iter().any(|mark| said.contains(mark)))
@@ -139,13 +158,21 @@ fn without_keys(text: &str) -> String {
 fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(ms) = text("retry-after-ms").and_then(|ms| ms.parse::<f64>().ok()) {
-        return SignedDuration::try_from_secs_f64(ms / 1_000.0).ok().map(not_negative);
+        return SignedDuration::try_from_secs_f64(ms / 1_000.0)
+            .ok()
+            .map(not_negative);
     }
     let value = text(RETRY_AFTER.as_str())?;
     if let Ok(seconds) = value.parse::<f64>() {
-        return SignedDuration::try_from_secs_f64(seconds).ok().map(not_negative);
+        return SignedDuration::try_from_secs_f64(seconds)
+            .ok()
+            .map(not_negative);
     }
-    let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+    let date = |text: &str| {
+        jiff::fmt::rfc2822::parse(text)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    };
     let (until, sent) = (date(value)?, date(text(DATE.as_str())?)?);
     Some(not_negative(until.duration_since(sent)))
 }
@@ -170,17 +197,27 @@ mod tests {
         assert_eq!(kind(404, "<html>"), ModelErrorKind::Rejected);
         let ollama = r#"{"error":{"message":"model \"x\" not found, try pulling it first"}}"#;
         assert_eq!(kind(404, ollama), ModelErrorKind::UnknownModel);
-        let anthropic = r#"{"type":"error","error":{"type":"not_found_error","message":"model: x"}}"#;
+        let anthropic =
+            r#"{"type":"error","error":{"type":"not_found_error","message":"model: x"}}"#;
         assert_eq!(kind(404, anthropic), ModelErrorKind::UnknownModel);
-        assert_eq!(kind(400, r#"{"error":{"code":"model_not_found"}}"#), ModelErrorKind::UnknownModel);
-        assert_eq!(kind(400, r#"{"error":"messages must not be empty"}"#), ModelErrorKind::Rejected);
+        assert_eq!(
+            kind(400, r#"{"error":{"code":"model_not_found"}}"#),
+            ModelErrorKind::UnknownModel
+        );
+        assert_eq!(
+            kind(400, r#"{"error":"messages must not be empty"}"#),
+            ModelErrorKind::Rejected
+        );
     }
 
     #[test]
     fn a_key_that_the_provider_echoes_is_blotted_out() {
         let body = r#"{"error":{"message":"Incorrect API key provided: sk-abc***xyz. See docs."}}"#;
         let error = from_status(401, &HeaderMap::new(), body);
-        assert_eq!(error.message, "HTTP 401: Incorrect API key provided: sk-… See docs.");
+        assert_eq!(
+            error.message,
+            "HTTP 401: Incorrect API key provided: sk-… See docs."
+        );
     }
 
     #[test]
@@ -192,8 +229,14 @@ mod tests {
             }
             retry_after(&headers)
         };
-        assert_eq!(read(&[("retry-after", "7")]), Some(SignedDuration::from_secs(7)));
-        assert_eq!(read(&[("retry-after-ms", "250")]), Some(SignedDuration::from_millis(250)));
+        assert_eq!(
+            read(&[("retry-after", "7")]),
+            Some(SignedDuration::from_secs(7))
+        );
+        assert_eq!(
+            read(&[("retry-after-ms", "250")]),
+            Some(SignedDuration::from_millis(250))
+        );
         let date = [
             ("date", "Sun, 22 Nov 2026 05:00:00 GMT"),
             ("retry-after", "Sun, 22 Nov 2026 05:00:09 GMT"),

@@ -49,7 +49,11 @@ impl Clients {
     }
 
     fn for_url(&self, url: &Url) -> &Client {
-        if is_local(url) && url.scheme() == "http" { &self.local } else { &self.remote }
+        if is_local(url) && url.scheme() == "http" {
+            &self.local
+        } else {
+            &self.remote
+        }
     }
 }
 
@@ -76,16 +80,24 @@ impl Server {
         let base = Url::parse(base_url.trim_end_matches('/'))
             .map_err(|error| format!("the base URL {base_url:?} is not a URL: {error}"))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-            return Err(format!("the base URL {base_url:?} must begin with http:// or https://"));
+            return Err(format!(
+                "the base URL {base_url:?} must begin with http:// or https://"
+            ));
         }
-        Ok(Self { client: clients.for_url(&base).clone(), base, key })
+        Ok(Self {
+            client: clients.for_url(&base).clone(),
+            base,
+            key,
+        })
     }
 
     /// Host and port, for messages.
     #[must_use]
     pub fn host(&self) -> String {
         let host = self.base.host_str().unwrap_or_default();
-        self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        self.base
+            .port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
     /// Whether it is on this machine.
@@ -120,7 +132,10 @@ impl Server {
 
     /// Sends, and turns everything but a success into an error that names no key.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, ModelError> {
-        let response = request.send().await.map_err(|error| from_sending(&self.host(), error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| from_sending(&self.host(), error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -188,7 +203,11 @@ pub(super) async fn read(
     if let Some(data) = decoder.finish()? {
         take(&data, answer, on_text)?;
     }
-    if answer.is_whole() { Ok(()) } else { Err(cut(bytes)) }
+    if answer.is_whole() {
+        Ok(())
+    } else {
+        Err(cut(bytes))
+    }
 }
 
 fn take(data: &str, answer: &mut impl Answer, on_text: OnText<'_>) -> Result<(), ModelError> {
@@ -196,8 +215,9 @@ fn take(data: &str, answer: &mut impl Answer, on_text: OnText<'_>) -> Result<(),
         answer.end();
         return Ok(());
     }
-    let event: Value = serde_json::from_str(data)
-        .map_err(|error| ModelError::broken(format!("the answer has an event that is no JSON: {error}")))?;
+    let event: Value = serde_json::from_str(data).map_err(|error| {
+        ModelError::broken(format!("the answer has an event that is no JSON: {error}"))
+    })?;
     answer.take(&event, on_text)
 }
 
@@ -221,12 +241,19 @@ async fn read_whole(
     let body: Value = serde_json::from_str(&body)
         .map_err(|error| ModelError::broken(format!("the answer is no JSON: {error}")))?;
     answer.take_whole(&body, on_text)?;
-    if answer.is_whole() { Ok(()) } else { Err(cut(1)) }
+    if answer.is_whole() {
+        Ok(())
+    } else {
+        Err(cut(1))
+    }
 }
 
 /// Servers that forget the content type of a stream are given the benefit of the doubt.
 fn is_event_stream(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     kind.is_none_or(|kind| !kind.contains("json") && !kind.contains("html"))
 }
 
@@ -249,7 +276,11 @@ pub(crate) async fn get_json(server: &Server, path: &str, within: Duration) -> O
     if let Some(key) = server.key() {
         request = request.bearer_auth(key);
     }
-    let response = request.send().await.ok().filter(|response| response.status().is_success())?;
+    let response = request
+        .send()
+        .await
+        .ok()
+        .filter(|response| response.status().is_success())?;
     serde_json::from_str(&start_of_body(response, 4 << 20).await).ok()
 }
 
@@ -261,11 +292,18 @@ pub(crate) async fn post_json(
     within: Duration,
 ) -> Option<Value> {
     let request = server.post(path, body).timeout(within);
-    let response = request.send().await.ok().filter(|response| response.status().is_success())?;
+    let response = request
+        .send()
+        .await
+        .ok()
+        .filter(|response| response.status().is_success())?;
     serde_json::from_str(&start_of_body(response, 4 << 20).await).ok()
 }
 
 /// An answer that the provider refused to finish.
 pub(super) fn refused(why: &str) -> ModelError {
-    ModelError::new(ModelErrorKind::Rejected, format!("the provider stopped the answer: {why}"))
+    ModelError::new(
+        ModelErrorKind::Rejected,
+        format!("the provider stopped the answer: {why}"),
+    )
 }

@@ -79,7 +79,12 @@ pub enum ModelErrorKind {
 impl ModelError {
     /// A failure without an HTTP status.
     pub fn new(kind: ModelErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            retry_after: None,
+        }
     }
 
     /// An answer that makes no sense.
@@ -90,6 +95,9 @@ impl ModelError {
     /// Whether asking again may help.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self.kind, ModelErrorKind::Unreachable | ModelErrorKind::Overloaded)
+        matches!(
+            self.kind,
+            ModelErrorKind::Unreachable | ModelErrorKind::Overloaded
+        )
     }
 }

@@ -29,7 +29,12 @@ impl OpenAi {
         server: Server,
         lane: Arc<Semaphore>,
     ) -> Self {
-        Self { label: label.into(), model: model.into(), server, lane }
+        Self {
+            label: label.into(),
+            model: model.into(),
+            server,
+            lane,
+        }
     }
 
     /// OpenAI's own newer models refuse `max_tokens`; other servers know no other name.
@@ -86,7 +91,11 @@ fn message(message: &Message) -> Value {
             json!({ "role": "assistant", "content": text })
         }
         Message::Assistant { text, calls } => {
-            let content = if text.is_empty() { Value::Null } else { text.as_str().into() };
+            let content = if text.is_empty() {
+                Value::Null
+            } else {
+                text.as_str().into()
+            };
             let calls: Vec<_> = calls.iter().map(call).collect();
             json!({ "role": "assistant", "content": content, "tool_calls": calls })
         }

@@ -86,7 +86,8 @@ impl Completion {
         let id = delta["id"].as_str().unwrap_or_default();
         let function = &delta["function"];
         let position = self.calls.iter().rposition(|(at, call)| {
-            (index.is_none() || *at == index) && (id.is_empty() || call.id == id || call.id.is_empty())
+            (index.is_none() || *at == index)
+                && (id.is_empty() || call.id == id || call.id.is_empty())
         });
         let position = position.unwrap_or_else(|| {
             self.calls.push((index, RawCall::default()));
@@ -94,7 +95,10 @@ impl Completion {
         });
         let call = &mut self.calls[position].1;
         fill(&mut call.id, id);
-        fill(&mut call.name, function["name"].as_str().unwrap_or_default());
+        fill(
+            &mut call.name,
+            function["name"].as_str().unwrap_or_default(),
+        );
         let arguments = match &function["arguments"] {
             Value::String(piece) => piece.clone(),
             Value::Null => String::new(),
@@ -110,7 +114,9 @@ impl Completion {
         if input + output == 0 {
             return;
         }
-        let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0);
+        let cached = usage["prompt_tokens_details"]["cached_tokens"]
+            .as_u64()
+            .unwrap_or(0);
         self.usage = Some(Usage {
             input_tokens: input,
             cached_input_tokens: cached.min(input),
@@ -123,7 +129,9 @@ impl Completion {
         match reason.as_str() {
             None | Some("") => Ok(()),
             Some("content_filter") => Err(refused("its content filter")),
-            Some("error") => Err(ModelError::broken("the provider ended the answer with an error")),
+            Some("error") => Err(ModelError::broken(
+                "the provider ended the answer with an error",
+            )),
             Some(reason) => {
                 self.stop = Some(reason.to_owned());
                 Ok(())
@@ -138,7 +146,9 @@ impl Completion {
         Turn {
             text: without_thinking(self.text),
             calls: finish_calls(calls, cut),
-            usage: self.usage.unwrap_or_else(|| estimate(request, self.answer_bytes)),
+            usage: self
+                .usage
+                .unwrap_or_else(|| estimate(request, self.answer_bytes)),
             cut,
         }
     }
@@ -152,7 +162,10 @@ fn fill(empty: &mut String, value: &str) {
 
 /// Local servers often leave a model's thinking in front of what it says.
 fn without_thinking(text: String) -> String {
-    let thought = text.trim_start().strip_prefix("<think>").and_then(|rest| rest.split_once("</think>"));
+    let thought = text
+        .trim_start()
+        .strip_prefix("<think>")
+        .and_then(|rest| rest.split_once("</think>"));
     match thought {
         Some((_, said)) => said.trim_start().to_owned(),
         None => text,

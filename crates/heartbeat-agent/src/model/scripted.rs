@@ -23,7 +23,10 @@ impl Scripted {
     pub fn new(script: impl IntoIterator<Item = Result<Turn, ModelError>>) -> Self {
         let script = Mutex::new(script.into_iter().collect::<VecDeque<_>>());
         Self::answering(move |_| {
-            let next = script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = script
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             next.unwrap_or_else(|| Err(ModelError::broken("the script has ended")))
         })
     }
@@ -32,13 +35,19 @@ impl Scripted {
     pub fn answering(
         answer: impl Fn(&TurnRequest) -> Result<Turn, ModelError> + Send + Sync + 'static,
     ) -> Self {
-        Self { answer: Box::new(answer), asked: Mutex::default() }
+        Self {
+            answer: Box::new(answer),
+            asked: Mutex::default(),
+        }
     }
 
     /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Vec<TurnRequest> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -49,7 +58,10 @@ impl Provider for Scripted {
     }
 
     async fn turn(&self, request: &TurnRequest, on_text: OnText<'_>) -> Result<Turn, ModelError> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(request.clone());
         let mut turn = (self.answer)(request)?;
         on_text(&turn.text);
         if turn.usage.total() == 0 {
@@ -61,7 +73,10 @@ impl Provider for Scripted {
 
 /// A turn that only speaks.
 pub fn say(text: impl Into<String>) -> Turn {
-    Turn { text: text.into(), ..Turn::default() }
+    Turn {
+        text: text.into(),
+        ..Turn::default()
+    }
 }
 
 /// A turn that calls one tool.
@@ -77,5 +92,8 @@ pub fn calls<'a>(calls: impl IntoIterator<Item = (&'a str, Value)>) -> Turn {
         name: name.to_owned(),
         arguments,
     });
-    Turn { calls: calls.collect(), ..Turn::default() }
+    Turn {
+        calls: calls.collect(),
+        ..Turn::default()
+    }
 }

@@ -20,7 +20,8 @@ impl Decoder {
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Result<Vec<String>, ModelError> {
         let mut events = Vec::new();
         for &byte in chunk {
-            let completes_crlf = std::mem::replace(&mut self.after_cr, byte == b'\r') && byte == b'\n';
+            let completes_crlf =
+                std::mem::replace(&mut self.after_cr, byte == b'\r') && byte == b'\n';
             match byte {
                 b'\n' if completes_crlf => {}
                 b'\n' | b'\r' => events.extend(self.end_line()?),
@@ -28,7 +29,9 @@ impl Decoder {
             }
         }
         if self.line.len() + self.data.len() > EVENT_BYTES_MAX {
-            return Err(ModelError::broken("the answer has an event of more than 1 MB"));
+            return Err(ModelError::broken(
+                "the answer has an event of more than 1 MB",
+            ));
         }
         Ok(events)
     }
@@ -36,7 +39,11 @@ impl Decoder {
     /// What is left at the end of the stream: some servers omit the last empty line.
     pub(super) fn finish(mut self) -> Result<Option<String>, ModelError> {
         let last = self.end_line()?;
-        if last.is_some() { Ok(last) } else { self.end_event() }
+        if last.is_some() {
+            Ok(last)
+        } else {
+            self.end_event()
+        }
     }
 
     fn end_line(&mut self) -> Result<Option<String>, ModelError> {
@@ -48,7 +55,8 @@ impl Decoder {
             if !self.data.is_empty() {
                 self.data.push(b'\n');
             }
-            self.data.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
+            self.data
+                .extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
         }
         Ok(None)
     }
@@ -58,7 +66,8 @@ impl Decoder {
             return Ok(None);
         }
         let data = String::from_utf8(std::mem::take(&mut self.data));
-        data.map(Some).map_err(|_| ModelError::broken("the answer is not UTF-8"))
+        data.map(Some)
+            .map_err(|_| ModelError::broken("the answer is not UTF-8"))
     }
 }
 

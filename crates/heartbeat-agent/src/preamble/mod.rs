@@ -96,13 +96,26 @@ pub struct WatchChange {
 pub fn first_request(c: &Circumstances) -> TurnRequest {
     let thread = &c.earlier_today[first_shown(c)..];
     let mut messages = Vec::with_capacity(thread.len() * 2 + 2);
-    messages.push(Message::System { text: system(c, thread) });
+    messages.push(Message::System {
+        text: system(c, thread),
+    });
     for run in thread {
-        messages.push(Message::User { text: run.prompt.clone() });
-        let said = if run.response.trim().is_empty() { "(no reply)" } else { &run.response };
-        messages.push(Message::Assistant { text: said.to_owned(), calls: Vec::new() });
+        messages.push(Message::User {
+            text: run.prompt.clone(),
+        });
+        let said = if run.response.trim().is_empty() {
+            "(no reply)"
+        } else {
+            &run.response
+        };
+        messages.push(Message::Assistant {
+            text: said.to_owned(),
+            calls: Vec::new(),
+        });
     }
-    messages.push(Message::User { text: c.prompt.clone() });
+    messages.push(Message::User {
+        text: c.prompt.clone(),
+    });
     TurnRequest {
         model: c.model.clone(),
         messages,
@@ -151,11 +164,20 @@ fn who_and_when(c: &Circumstances) -> String {
 fn last_run(c: &Circumstances, run: &LastRun) -> String {
     let said = start_of(&run.summary, SUMMARY_CHARS);
     let outcome = format!("Last run: {}, {}.", local(c, run.at), run.outcome);
-    if said.is_empty() { outcome } else { format!("{outcome}\n{}", fenced("last_run", &said)) }
+    if said.is_empty() {
+        outcome
+    } else {
+        format!("{outcome}\n{}", fenced("last_run", &said))
+    }
 }
 
 fn passed_over(c: &Circumstances, missed: &Missed) -> String {
-    let Missed { first, last, count, reason } = missed;
+    let Missed {
+        first,
+        last,
+        count,
+        reason,
+    } = missed;
     let (first, last) = (local(c, *first), local(c, *last));
     match count {
         1 => format!("Missed since: the run due {first} ({reason})."),
@@ -186,8 +208,10 @@ fn watched(change: &WatchChange) -> String {
 }
 
 fn recalled(memories: &[String]) -> Option<String> {
-    let recalled: Vec<_> =
-        memories.iter().map(|text| fenced("memory", &start_of(text, MEMORY_CHARS))).collect();
+    let recalled: Vec<_> = memories
+        .iter()
+        .map(|text| fenced("memory", &start_of(text, MEMORY_CHARS)))
+        .collect();
     (!recalled.is_empty()).then(|| format!("You remember:\n{}", recalled.join("\n")))
 }
 
@@ -199,7 +223,9 @@ fn manners(c: &Circumstances) -> String {
         false => "Your reply goes to the log.",
     };
     let quiet = match has("nothing_to_report") {
-        true => "If there is nothing to tell, call nothing_to_report, alone, with the reason".to_owned(),
+        true => {
+            "If there is nothing to tell, call nothing_to_report, alone, with the reason".to_owned()
+        }
         false => format!("If there is nothing to tell, reply only {HEARTBEAT_OK}"),
     };
     format!(
@@ -210,7 +236,11 @@ fn manners(c: &Circumstances) -> String {
 
 fn local(c: &Circumstances, at: Timestamp) -> String {
     let at = at.to_zoned(c.now.time_zone().clone());
-    let format = if at.date() == c.now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    let format = if at.date() == c.now.date() {
+        "%H:%M"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
     at.strftime(format).to_string()
 }
 

@@ -1,0 +1,17 @@
+//! Sessions, dialects and the choice of models, from outside.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod answers;
+mod default_model;
+mod demo;
+mod dialects;
+mod frame;
+mod health;
+mod limits;
+mod replay;
+mod retries;
+mod session;
+mod world;

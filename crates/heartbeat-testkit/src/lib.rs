@@ -1,0 +1,4 @@
+//! Heartbeat testkit.
+
+pub mod model_server;
+mod model_wire;
