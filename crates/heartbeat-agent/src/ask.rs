@@ -4,7 +4,7 @@
 //! that meets an overloaded server is tried again; every wait goes through the waiter.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::future::{Either, select};
 use heartbeat_domain::conversation::{Turn, TurnRequest};
@@ -15,6 +15,7 @@ use crate::backoff::wait_after;
 use crate::journal::{BegunTurn, StepSeq};
 use crate::model::{ModelError, ModelErrorKind};
 use crate::session::{Ended, MODEL_ERROR, Progress, Session, failed, later};
+use crate::usage::estimate;
 
 /// Why no attempt was answered.
 struct GaveUp {
@@ -125,8 +126,10 @@ impl Session<'_> {
         progress: &Progress,
     ) -> Result<Turn, ModelError> {
         let heard = AtomicBool::new(false);
+        let heard_bytes = AtomicUsize::new(0);
         let on_text = |text: &str| {
             heard.store(true, Ordering::Relaxed);
+            heard_bytes.fetch_add(text.len(), Ordering::Relaxed);
             if !text.is_empty() {
                 self.journal.delta(progress.next, text);
             }
@@ -145,9 +148,11 @@ impl Session<'_> {
         }
         match select(answer, self.waiter.wait_until(progress.ends_at)).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => Err(ModelError::broken(
-                "the run's time was up before the answer was",
-            )),
+            Either::Right(_) => {
+                let error = ModelError::broken("the run's time was up before the answer was");
+                let spent = estimate(request, heard_bytes.load(Ordering::Relaxed));
+                Err(error.having_spent(Some(spent)))
+            }
         }
     }
 

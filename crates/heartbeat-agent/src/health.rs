@@ -41,11 +41,13 @@ impl Health {
     pub fn mark_down(&self, model: &str, reason: ModelError, now: Option<Timestamp>) {
         let probe_at = now.map(|now| later(now, PROBE_EVERY));
         let model = model.to_owned();
-        self.lock().get_or_insert(Down {
+        let mut down = self.lock();
+        let down = down.get_or_insert(Down {
             reason,
             model,
             probe_at,
         });
+        down.probe_at = down.probe_at.or(probe_at);
     }
 
     /// Marks it up.

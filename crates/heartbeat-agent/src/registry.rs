@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use heartbeat_domain::budget::Rates;
 use heartbeat_domain::conversation::{Message, TurnRequest};
@@ -22,6 +23,8 @@ use crate::settings::{Dialect, ModelSettings, NamedModel, Secret};
 
 const IN_FLIGHT_LOCAL: usize = 1;
 const IN_FLIGHT: usize = 64;
+/// A hung connection must not hold up whoever probes.
+const PROBE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Nobody answers for a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,14 +103,15 @@ impl Models {
         reason.map(|reason| reason.message)
     }
 
-    /// Marks a model's key down from outside; turns that are denied do so by themselves.
+    /// Marks a model's key down from outside, unless key or model is known to be down already:
+    /// turns that are denied do so by themselves, and a model that does not exist is no reason to
+    /// doubt its key. Starts the clock of the probes.
     pub fn mark_down(&self, model: &str, reason: &str, now: Timestamp) {
-        if let Some(health) = self.healths(model).first() {
-            health.mark_down(
-                model,
-                ModelError::new(ModelErrorKind::Denied, reason),
-                Some(now),
-            );
+        let healths = self.healths(model);
+        let down = healths.iter().find(|health| health.reason().is_some());
+        if let Some(health) = down.or(healths.first()) {
+            let reason = ModelError::new(ModelErrorKind::Denied, reason);
+            health.mark_down(model, reason, Some(now));
         }
     }
 
@@ -139,12 +143,15 @@ impl Models {
     /// Asks for one token, past the gate. Any answer but a refusal of key or model marks it up.
     ///
     /// # Errors
-    /// What is still wrong. The caller gives up after a while; a probe has no deadline of its own.
+    /// What is still wrong, or that no answer came in 20 s.
     pub async fn probe(&self, model: &str) -> Result<(), ModelError> {
         let (provider, _) = self
             .open(model)
             .map_err(|error| ModelError::new(ModelErrorKind::Denied, error.message))?;
-        match provider.turn(&probe_request(model), &|_| {}).await {
+        let request = probe_request(model);
+        let answer = tokio::time::timeout(PROBE_PATIENCE, provider.turn(&request, &|_| {})).await;
+        let silent = |_| ModelError::new(ModelErrorKind::Unreachable, "no answer in 20 s");
+        match answer.map_err(silent).flatten() {
             Err(error) if error.kind != ModelErrorKind::Rejected => Err(error),
             Ok(_) | Err(_) => {
                 self.mark_up(model);

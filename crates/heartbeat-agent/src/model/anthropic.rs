@@ -79,8 +79,10 @@ impl Provider for Anthropic {
         }
         let response = self.server.send(post).await?;
         let mut reply = Reply::default();
-        read(response, &mut reply, on_text).await?;
-        Ok(reply.into_turn(request))
+        match read(response, &mut reply, on_text).await {
+            Ok(()) => Ok(reply.into_turn(request)),
+            Err(error) => Err(error.having_spent(reply.spent(request))),
+        }
     }
 
     fn lane(&self) -> Option<Arc<Semaphore>> {

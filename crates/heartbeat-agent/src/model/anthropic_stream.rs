@@ -145,6 +145,11 @@ impl Reply {
         }
     }
 
+    /// What an answer that failed used up, once anything of it was seen.
+    pub(super) fn spent(&self, request: &TurnRequest) -> Option<Usage> {
+        (self.answer_bytes > 0).then(|| estimate(request, self.answer_bytes))
+    }
+
     /// The turn; its usage is an estimate where the server reported none.
     pub(super) fn into_turn(self, request: &TurnRequest) -> Turn {
         let cut_reasons = ["max_tokens", "model_context_window_exceeded"];

@@ -49,6 +49,7 @@ pub(super) fn from_status(status: u16, headers: &HeaderMap, body: &str) -> Model
         message: format!("HTTP {status}: {}", without_keys(&said)),
         status: Some(status),
         retry_after: retry_after(headers),
+        spent: None,
     }
 }
 

@@ -21,7 +21,7 @@ mod sse;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heartbeat_domain::conversation::{Turn, TurnRequest};
+use heartbeat_domain::conversation::{Turn, TurnRequest, Usage};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 
@@ -57,6 +57,8 @@ pub struct ModelError {
     pub status: Option<u16>,
     /// How long the provider asked us to stay away.
     pub retry_after: Option<SignedDuration>,
+    /// What an answer that began and failed used up: an estimate, to be charged like an answer.
+    pub spent: Option<Usage>,
 }
 
 /// Kinds of failure, by what follows from them.
@@ -84,12 +86,19 @@ impl ModelError {
             message: message.into(),
             status: None,
             retry_after: None,
+            spent: None,
         }
     }
 
     /// An answer that makes no sense.
     pub fn broken(message: impl Into<String>) -> Self {
         Self::new(ModelErrorKind::Broken, message)
+    }
+
+    /// The same failure, of an answer that had begun.
+    #[must_use]
+    pub fn having_spent(self, spent: Option<Usage>) -> Self {
+        Self { spent, ..self }
     }
 
     /// Whether asking again may help.

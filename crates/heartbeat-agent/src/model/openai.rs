@@ -74,8 +74,10 @@ impl Provider for OpenAi {
         }
         let response = self.server.send(post).await?;
         let mut completion = Completion::default();
-        read(response, &mut completion, on_text).await?;
-        Ok(completion.into_turn(request))
+        match read(response, &mut completion, on_text).await {
+            Ok(()) => Ok(completion.into_turn(request)),
+            Err(error) => Err(error.having_spent(completion.spent(request))),
+        }
     }
 
     fn lane(&self) -> Option<Arc<Semaphore>> {

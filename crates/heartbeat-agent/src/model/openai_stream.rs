@@ -139,6 +139,11 @@ impl Completion {
         }
     }
 
+    /// What an answer that failed used up, once anything of it was seen.
+    pub(super) fn spent(&self, request: &TurnRequest) -> Option<Usage> {
+        (self.answer_bytes > 0).then(|| estimate(request, self.answer_bytes))
+    }
+
     /// The turn; its usage is an estimate where the server reported none.
     pub(super) fn into_turn(self, request: &TurnRequest) -> Turn {
         let cut = self.stop.as_deref() == Some("length");

@@ -11,7 +11,12 @@ fn world(disk_percent: u32) -> World {
     let mut world = World::new();
     world.toolbox = FakeToolbox::new(move |call: &ToolCall| match call.name.as_str() {
         "host_status" => {
-            ToolOutput::text(json!({ "disk": { "used_percent": disk_percent } }).to_string())
+            let share = |used: u32| json!({ "total_gib": 50.0, "free_percent": 100 - used });
+            let mut disk = share(disk_percent);
+            disk["mount"] = "/".into();
+            let load = json!({ "one": 0.5 });
+            let status = json!({ "cpus": 2, "load": load, "memory": share(12), "disk": disk });
+            ToolOutput::text(status.to_string())
         }
         "nothing_to_report" => ToolOutput {
             quiet: Some(call.arguments["reason"].as_str().unwrap().to_owned()),
@@ -25,7 +30,7 @@ fn world(disk_percent: u32) -> World {
 #[tokio::test]
 async fn a_healthy_host_is_nothing_to_report() {
     let world = world(41);
-    let quiet = Some("demo, no model: disk 41 % used".to_owned());
+    let quiet = Some("demo, no model: memory 12 % used, disk / 41 % used".to_owned());
     assert_eq!(
         world.run(&Demo).await,
         Ended::Replied {
@@ -45,7 +50,7 @@ async fn a_full_disk_is_told_with_its_figure_and_the_label() {
     }
     assert_eq!(world.toolbox.calls(), ["host_status", "notify_user"]);
     let told = world.journal.with(|r| r.calls[&4].clone().unwrap().text);
-    assert_eq!(told, "demo, no model: disk 93 % used");
+    assert_eq!(told, "demo, no model: disk / 93 % used");
     let usage = world.journal.with(|r| r.turns[&1].clone().unwrap().usage);
     assert!(usage.estimated && usage.input_tokens > 0);
 }

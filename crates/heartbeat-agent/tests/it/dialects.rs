@@ -153,6 +153,17 @@ async fn overload_told_inside_an_answer_is_passing_only_before_its_first_word() 
 }
 
 #[tokio::test]
+async fn a_cut_answer_says_what_it_used_up_and_an_empty_one_used_nothing() {
+    for (answer, streamed) in ask_both(Reply::Cut).await {
+        let spent = answer.unwrap_err().spent.unwrap();
+        assert!(!streamed.is_empty() && spent.estimated && spent.output_tokens > 0);
+    }
+    for (answer, _) in ask_both(Reply::Garbage).await {
+        assert_eq!(answer.unwrap_err().spent, None);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_nobody_runs_is_unreachable_and_the_message_names_it() {
     let server = ModelServer::start([]).await;
     let models = Models::new(settings("http://127.0.0.1:1")).unwrap();

@@ -65,6 +65,16 @@ async fn an_unknown_model_is_down_alone() {
             .is_ok()
     );
     assert_eq!(server.requests().len(), 2);
+    models.mark_down("openai/a", "an unknown model", at(0));
+    assert!(
+        models.down_reason("openai/b").is_none(),
+        "the key is not doubted"
+    );
+    assert_eq!(
+        models.probes_due(at(30)),
+        ["openai/a"],
+        "the mark started the clock"
+    );
     models.mark_up("openai/a");
     models.mark_down("openai/a", "switched off", at(0));
     assert_eq!(

@@ -11,6 +11,7 @@ mod dialects;
 mod frame;
 mod health;
 mod limits;
+mod parallel;
 mod replay;
 mod retries;
 mod session;
