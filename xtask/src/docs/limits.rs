@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn unlimited_is_a_dash_and_nothing_is_zero() {
-        assert_eq!(or_dash::<u32>(None), "–");
+        assert_eq!(or_dash(None::<u32>), "–");
         assert_eq!(or_dash(Some(0_u32)), "0");
         assert_eq!(or_dash(Some(527_040_u32)), "527,040");
         assert_eq!(grouped(999_u32), "999");
