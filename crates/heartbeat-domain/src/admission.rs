@@ -34,7 +34,9 @@ pub fn admit(claim: &Claim, plan: Option<&Plan>, schedule: &Schedule, now: Times
     };
     let refusal = rights(claim, heartbeat, plan)
         .or_else(|| timing(claim, heartbeat, schedule, now))
-        .or_else(|| (heartbeat.settings.credit_budget == Some(0)).then_some(Reason::BudgetExhausted));
+        .or_else(|| {
+            (heartbeat.settings.credit_budget == Some(0)).then_some(Reason::BudgetExhausted)
+        });
     refusal.map_or(Admission::Run, Admission::Skip)
 }
 
@@ -46,7 +48,11 @@ fn rights(claim: &Claim, heartbeat: &Heartbeat, plan: Option<&Plan>) -> Option<R
     if !claim.bot.is_switched_on() {
         return Some(Reason::SwitchedOff);
     }
-    let local = heartbeat.settings.watch.as_ref().is_some_and(|watch| watch.tool.is_local());
+    let local = heartbeat
+        .settings
+        .watch
+        .as_ref()
+        .is_some_and(|watch| watch.tool.is_local());
     match plan {
         Some(plan) if plan.has_heartbeats() && (plan.local_access || !local) => None,
         _ => Some(Reason::Plan),
@@ -60,7 +66,10 @@ fn timing(
     schedule: &Schedule,
     now: Timestamp,
 ) -> Option<Reason> {
-    if !matches!(claim.execution.trigger, Trigger::Schedule | Trigger::CatchUp) {
+    if !matches!(
+        claim.execution.trigger,
+        Trigger::Schedule | Trigger::CatchUp
+    ) {
         return None;
     }
     let due_at = claim.execution.due_at;
@@ -73,12 +82,19 @@ fn timing(
 /// How late a fire may start: what was set, else the distance to its next fire, at most 120
 /// minutes.
 #[must_use]
-pub fn catch_up_limit(heartbeat: &Heartbeat, schedule: &Schedule, due_at: Timestamp) -> SignedDuration {
+pub fn catch_up_limit(
+    heartbeat: &Heartbeat,
+    schedule: &Schedule,
+    due_at: Timestamp,
+) -> SignedDuration {
     if let Some(minutes) = heartbeat.settings.catch_up_minutes {
         return SignedDuration::from_mins(i64::from(minutes));
     }
     let anchor = heartbeat.next.map(|next| next.anchor);
-    let own = Due { at: due_at, anchor: anchor.unwrap_or_default() };
+    let own = Due {
+        at: due_at,
+        anchor: anchor.unwrap_or_default(),
+    };
     match schedule.next_due(&own) {
         Some(next) => next.at.duration_since(due_at).min(CATCH_UP_DEFAULT_MAX),
         None => CATCH_UP_DEFAULT_MAX,

@@ -102,7 +102,10 @@ pub(crate) fn check_text(
     let Some(text) = text else { return Ok(()) };
     let length = text.chars().count();
     if length < least || text.trim().is_empty() && least > 0 {
-        return Err(Violation::input(field, format!("must not be empty; at most {most} characters")));
+        return Err(Violation::input(
+            field,
+            format!("must not be empty; at most {most} characters"),
+        ));
     }
     if length > most {
         let message = format!("has {length} characters; at most {most} are allowed");

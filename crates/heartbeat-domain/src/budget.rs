@@ -27,7 +27,11 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { input: MICRO, cached_input: MICRO, output: MICRO }
+        Self {
+            input: MICRO,
+            cached_input: MICRO,
+            output: MICRO,
+        }
     }
 }
 
@@ -45,7 +49,10 @@ impl Rates {
     /// The most that a turn can cost: its input bound and `max_tokens` of output.
     #[must_use]
     pub fn worst_case(&self, input_tokens_max: u64, max_tokens: u32) -> u64 {
-        let dearest = Self { cached_input: self.input, ..*self };
+        let dearest = Self {
+            cached_input: self.input,
+            ..*self
+        };
         dearest.cost(&Usage {
             input_tokens: input_tokens_max,
             output_tokens: u64::from(max_tokens),
@@ -186,7 +193,10 @@ impl Held {
     /// Whole credits that a further reservation adds.
     #[must_use]
     pub fn further(&self, micro: u64) -> u64 {
-        let after = Self { spent: self.spent, reserved: self.reserved.saturating_add(micro) };
+        let after = Self {
+            spent: self.spent,
+            reserved: self.reserved.saturating_add(micro),
+        };
         after.credits().saturating_sub(self.credits())
     }
 }

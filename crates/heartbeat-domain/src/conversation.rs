@@ -131,11 +131,18 @@ pub struct ToolOutput {
 impl ToolOutput {
     /// A plain result.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
     }
 
     /// A failed call, told to the model.
     pub fn error(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: true, ..Self::default() }
+        Self {
+            text: text.into(),
+            is_error: true,
+            ..Self::default()
+        }
     }
 }

@@ -150,7 +150,10 @@ impl Execution {
     /// How long after its due time it started, in milliseconds.
     #[must_use]
     pub fn late_ms(&self) -> Option<i64> {
-        self.started_at.map(|at| at.as_millisecond().saturating_sub(self.due_at.as_millisecond()))
+        self.started_at.map(|at| {
+            at.as_millisecond()
+                .saturating_sub(self.due_at.as_millisecond())
+        })
     }
 
     /// How long it took, in milliseconds.
@@ -217,9 +220,9 @@ impl Outcome {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Success => None,
-            Self::Error { reason, .. }
-            | Self::Skipped { reason }
-            | Self::Cancelled { reason } => Some(*reason),
+            Self::Error { reason, .. } | Self::Skipped { reason } | Self::Cancelled { reason } => {
+                Some(*reason)
+            }
         }
     }
 }
@@ -241,6 +244,11 @@ impl Ending {
     /// An ending with that outcome and nothing to say.
     #[must_use]
     pub fn plain(outcome: Outcome) -> Self {
-        Self { outcome, response: String::new(), baseline: None, notices: Vec::new() }
+        Self {
+            outcome,
+            response: String::new(),
+            baseline: None,
+            notices: Vec::new(),
+        }
     }
 }

@@ -89,7 +89,10 @@ impl IdSource {
 
     /// Random bytes, for secrets and ids.
     pub fn fill(&self, bytes: &mut [u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(bytes);
     }
 
     fn uuid(&self, now: Timestamp) -> Uuid {

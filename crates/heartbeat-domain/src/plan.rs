@@ -109,7 +109,9 @@ impl Plans {
     /// The plan of that name, written in any case.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Plan> {
-        self.0.iter().find(|plan| plan.name.eq_ignore_ascii_case(name))
+        self.0
+            .iter()
+            .find(|plan| plan.name.eq_ignore_ascii_case(name))
     }
 
     /// All names, for messages.

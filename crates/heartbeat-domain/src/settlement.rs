@@ -83,7 +83,9 @@ fn settle_heartbeat(
 ) {
     let mut heartbeat = owner.heartbeat.clone();
     let row = &mut settlement.execution;
-    let is_own_run = heartbeat.open.is_some_and(|open| open.execution_id == row.id);
+    let is_own_run = heartbeat
+        .open
+        .is_some_and(|open| open.execution_id == row.id);
     if is_own_run {
         let missed = row.missed_reason;
         settlement.skipped = heartbeat.cover_passed(owner.schedule, now, missed);
@@ -101,7 +103,9 @@ fn settle_heartbeat(
         && heartbeat.standing() == crate::heartbeat::Standing::Active
     {
         heartbeat.pause(reason, resumes_at, now);
-        settlement.notices.push(pause_notice(&heartbeat, row, reason));
+        settlement
+            .notices
+            .push(pause_notice(&heartbeat, row, reason));
     }
     settlement.heartbeat = Some(heartbeat);
 }
@@ -109,7 +113,9 @@ fn settle_heartbeat(
 /// A fire that was skipped for the same reason as the moments right before it shares one row with
 /// them.
 fn merge_missed(row: &mut Execution, skipped: &mut Vec<Skipped>) {
-    let Some(first) = skipped.first().copied() else { return };
+    let Some(first) = skipped.first().copied() else {
+        return;
+    };
     let mergeable = row.status == Some(Status::Skipped)
         && row.trigger != Trigger::Manual
         && row.reason == Some(first.reason)
@@ -152,11 +158,17 @@ fn move_breaker(heartbeat: &mut Heartbeat, row: &Execution, outcome: &Outcome) -
             heartbeat.error_count = 0;
             false
         }
-        Outcome::Error { breaker: BreakerEffect::Counts, .. } => {
+        Outcome::Error {
+            breaker: BreakerEffect::Counts,
+            ..
+        } => {
             heartbeat.error_count = heartbeat.error_count.saturating_add(1);
             heartbeat.error_count >= most
         }
-        Outcome::Error { breaker: BreakerEffect::OpensAtOnce, .. } => {
+        Outcome::Error {
+            breaker: BreakerEffect::OpensAtOnce,
+            ..
+        } => {
             heartbeat.error_count = heartbeat.error_count.saturating_add(1);
             true
         }
@@ -185,7 +197,10 @@ fn overdrawn(
     }
     let charged = row.credits_charged;
     let full = levels.iter().find(|level| {
-        charged > 0 && level.limit.is_some_and(|limit| level.used.saturating_add(charged) >= limit)
+        charged > 0
+            && level
+                .limit
+                .is_some_and(|limit| level.used.saturating_add(charged) >= limit)
     })?;
     let _ = heartbeat;
     Some(match full.scope {
@@ -196,7 +211,11 @@ fn overdrawn(
 
 /// What people are told when a heartbeat pauses.
 fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> NoticeDraft {
-    let name = heartbeat.settings.label.clone().unwrap_or_else(|| short(&heartbeat.settings.prompt));
+    let name = heartbeat
+        .settings
+        .label
+        .clone()
+        .unwrap_or_else(|| short(&heartbeat.settings.prompt));
     let message = match reason {
         Reason::Breaker => format!(
             "{} errors in a row paused it. The last one: {}. Mend the cause, then enable it again.",
@@ -208,7 +227,11 @@ fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> Notic
     NoticeDraft {
         title: format!("Heartbeat paused: {name}"),
         message,
-        priority: if reason == Reason::Breaker { Priority::Urgent } else { Priority::Normal },
+        priority: if reason == Reason::Breaker {
+            Priority::Urgent
+        } else {
+            Priority::Normal
+        },
         action_url: None,
         topic: Some(format!("pause:{}", heartbeat.id)),
         state: Some(format!("{reason}:{}", row.id)),

@@ -142,7 +142,11 @@ pub fn judge(
         kind,
         before: baseline.map(|baseline| baseline.value.clone()),
         after: value.clone(),
-        baseline: Baseline { value, holds, told_at: now },
+        baseline: Baseline {
+            value,
+            holds,
+            told_at: now,
+        },
     })
 }
 

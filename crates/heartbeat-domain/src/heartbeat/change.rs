@@ -95,7 +95,10 @@ impl HeartbeatChange {
             ));
         }
         if old.is_none() && !self.prompt.is_set() && !self.watch.is_set() {
-            return Err(Violation::input("prompt", "is required: a text of 1 to 32768 characters"));
+            return Err(Violation::input(
+                "prompt",
+                "is required: a text of 1 to 32768 characters",
+            ));
         }
         let fresh = Settings::default();
         let old = old.unwrap_or(&fresh).clone();
@@ -133,9 +136,15 @@ impl HeartbeatChange {
                 .active_hours_start
                 .clone()
                 .or_keep(old.active_hours_start.clone()),
-            active_hours_end: self.active_hours_end.clone().or_keep(old.active_hours_end.clone()),
+            active_hours_end: self
+                .active_hours_end
+                .clone()
+                .or_keep(old.active_hours_end.clone()),
             active_days: self.active_days.clone().or_keep(old.active_days.clone()),
-            timezone: self.timezone.clone().or_default(old.timezone.clone(), "UTC".into()),
+            timezone: self
+                .timezone
+                .clone()
+                .or_default(old.timezone.clone(), "UTC".into()),
         }
     }
 }

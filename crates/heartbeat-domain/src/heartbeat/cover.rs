@@ -49,7 +49,10 @@ pub fn cover(
 ) -> Coverage {
     let Some(open) = open else {
         let advance = schedule.advance(next, now);
-        return Coverage { skipped: row(advance.passed, missed), next: advance.next };
+        return Coverage {
+            skipped: row(advance.passed, missed),
+            next: advance.next,
+        };
     };
     let before = schedule.advance(next, just_before(open.due_at).min(now));
     let mut skipped = row(before.passed, missed);
@@ -58,10 +61,18 @@ pub fn cover(
         Some(own) => schedule.next_due(&own),
         None => before.next,
     };
-    let Some(after) = after else { return Coverage { skipped, next: None } };
+    let Some(after) = after else {
+        return Coverage {
+            skipped,
+            next: None,
+        };
+    };
     let rest = schedule.advance(&after, now);
     skipped.extend(row(rest.passed, Reason::PreviousRunActive));
-    Coverage { skipped, next: rest.next }
+    Coverage {
+        skipped,
+        next: rest.next,
+    }
 }
 
 fn just_before(at: Timestamp) -> Timestamp {

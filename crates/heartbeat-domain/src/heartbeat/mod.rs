@@ -126,24 +126,38 @@ impl Heartbeat {
     pub fn enabled_at(mut self, schedule: &Schedule, now: Timestamp) -> Rescheduled {
         self.error_count = 0;
         if self.enabled {
-            return Rescheduled { heartbeat: self, skipped: Vec::new() };
+            return Rescheduled {
+                heartbeat: self,
+                skipped: Vec::new(),
+            };
         }
         self.enabled = true;
         self.paused = None;
         self.start_grid(schedule, now);
-        Rescheduled { heartbeat: self, skipped: Vec::new() }
+        Rescheduled {
+            heartbeat: self,
+            skipped: Vec::new(),
+        }
     }
 
     /// Off, as a person asks for with "disable".
     #[must_use]
-    pub fn disabled_at(mut self, schedule: &Schedule, now: Timestamp, missed: Reason) -> Rescheduled {
+    pub fn disabled_at(
+        mut self,
+        schedule: &Schedule,
+        now: Timestamp,
+        missed: Reason,
+    ) -> Rescheduled {
         let skipped = self.cover_passed(schedule, now, missed);
         self.enabled = false;
         self.paused = None;
         self.next = None;
         self.grid_since = None;
         self.claimable_at = None;
-        Rescheduled { heartbeat: self, skipped }
+        Rescheduled {
+            heartbeat: self,
+            skipped,
+        }
     }
 
     /// Paused for a reason that is not a person's. The breaker also takes `enabled` away.
@@ -156,11 +170,17 @@ impl Heartbeat {
         missed: Reason,
     ) -> Rescheduled {
         if self.standing() != Standing::Active {
-            return Rescheduled { heartbeat: self, skipped: Vec::new() };
+            return Rescheduled {
+                heartbeat: self,
+                skipped: Vec::new(),
+            };
         }
         let skipped = self.cover_passed(schedule, now, missed);
         self.pause(reason, resumes_at, now);
-        Rescheduled { heartbeat: self, skipped }
+        Rescheduled {
+            heartbeat: self,
+            skipped,
+        }
     }
 
     /// A pause that was not the breaker's ended: the grid goes on.
@@ -172,12 +192,21 @@ impl Heartbeat {
             None => schedule.first_due(now),
         };
         self.make_claimable();
-        Rescheduled { heartbeat: self, skipped: Vec::new() }
+        Rescheduled {
+            heartbeat: self,
+            skipped: Vec::new(),
+        }
     }
 
     /// With other settings. The grid starts anew if a schedule field changed its value.
     #[must_use]
-    pub fn edited_at(mut self, settings: Settings, schedules: (&Schedule, &Schedule), now: Timestamp, missed: Reason) -> Rescheduled {
+    pub fn edited_at(
+        mut self,
+        settings: Settings,
+        schedules: (&Schedule, &Schedule),
+        now: Timestamp,
+        missed: Reason,
+    ) -> Rescheduled {
         let (old, new) = schedules;
         let same_grid = self.settings.schedule == settings.schedule;
         let same_watch = self.settings.watch == settings.watch;
@@ -193,16 +222,26 @@ impl Heartbeat {
         if !same_grid && self.enabled {
             self.start_grid(new, now);
         }
-        Rescheduled { heartbeat: self, skipped }
+        Rescheduled {
+            heartbeat: self,
+            skipped,
+        }
     }
 
     /// What the execution that is being finished, or a pause, leaves uncovered up to `now`; moves
     /// `next` past it.
-    pub(crate) fn cover_passed(&mut self, schedule: &Schedule, now: Timestamp, missed: Reason) -> Vec<Skipped> {
+    pub(crate) fn cover_passed(
+        &mut self,
+        schedule: &Schedule,
+        now: Timestamp,
+        missed: Reason,
+    ) -> Vec<Skipped> {
         if self.standing() != Standing::Active {
             return Vec::new();
         }
-        let Some(next) = self.next else { return Vec::new() };
+        let Some(next) = self.next else {
+            return Vec::new();
+        };
         let coverage = cover(schedule, &next, self.open.as_ref(), now, missed);
         self.next = coverage.next;
         coverage.skipped
@@ -210,7 +249,11 @@ impl Heartbeat {
 
     /// Pauses without looking at passed due moments; the caller has covered them.
     pub(crate) fn pause(&mut self, reason: Reason, resumes_at: Option<Timestamp>, now: Timestamp) {
-        self.paused = Some(Pause { reason, since: now, resumes_at });
+        self.paused = Some(Pause {
+            reason,
+            since: now,
+            resumes_at,
+        });
         if reason == Reason::Breaker {
             self.enabled = false;
             self.next = None;
@@ -257,7 +300,10 @@ pub fn billing_period(at: Timestamp) -> i32 {
 #[must_use]
 pub fn next_billing_period(at: Timestamp) -> Option<Timestamp> {
     let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let next = date.first_of_month().checked_add(jiff::Span::new().months(1)).ok()?;
+    let next = date
+        .first_of_month()
+        .checked_add(jiff::Span::new().months(1))
+        .ok()?;
     Some(next.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
@@ -278,6 +324,9 @@ impl OpenRun {
     /// Of that execution and due time.
     #[must_use]
     pub fn new(execution_id: ExecutionId, due_at: Timestamp) -> Self {
-        Self { execution_id, due_at }
+        Self {
+            execution_id,
+            due_at,
+        }
     }
 }

@@ -115,12 +115,25 @@ impl Settings {
     }
 
     fn check_numbers(&self) -> Result<(), Violation> {
-        within("max_consecutive_errors", self.max_consecutive_errors, 1, 1_000)?;
+        within(
+            "max_consecutive_errors",
+            self.max_consecutive_errors,
+            1,
+            1_000,
+        )?;
         within("spread_minutes", self.spread_minutes, 0, 1_440)?;
-        within("catch_up_minutes", self.catch_up_minutes.unwrap_or(0), 0, 527_040)?;
+        within(
+            "catch_up_minutes",
+            self.catch_up_minutes.unwrap_or(0),
+            0,
+            527_040,
+        )?;
         let most = u64::try_from(i64::MAX).unwrap_or(u64::MAX) / crate::budget::MICRO;
         if self.credit_budget.is_some_and(|budget| budget > most) {
-            return Err(Violation::input("credit_budget", format!("must be at most {most}")));
+            return Err(Violation::input(
+                "credit_budget",
+                format!("must be at most {most}"),
+            ));
         }
         Ok(())
     }
@@ -130,5 +143,8 @@ fn within(field: &'static str, value: u32, least: u32, most: u32) -> Result<(), 
     if (least..=most).contains(&value) {
         return Ok(());
     }
-    Err(Violation::input(field, format!("must be between {least} and {most}, not {value}")))
+    Err(Violation::input(
+        field,
+        format!("must be between {least} and {most}, not {value}"),
+    ))
 }

@@ -1,0 +1,151 @@
+//! One beat: everything that is due now, handed to the crew; and when to look again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use heartbeat_domain::claim::{Claim, Hold};
+use heartbeat_store::StoreError;
+use heartbeat_store::verbs::ClaimAsk;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Parts;
+use crate::caretaker::Caretaker;
+use crate::carry_out::{Left, carry_out};
+use crate::courier::deliver;
+use crate::crew::Crew;
+use crate::keeper::Keeper;
+
+/// Longest time until the next look, whatever is due.
+const LOOK_AGAIN_WITHIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long a delivery may take before it is attempted again.
+const DELIVERY_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// One node at work: what a beat needs.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) parts: Parts,
+    pub(crate) crew: Crew,
+    pub(crate) keeper: Keeper,
+    pub(crate) caretaker: Arc<Caretaker>,
+    /// Executions that were left because the store was unavailable.
+    given_back: Arc<Mutex<Vec<Hold>>>,
+}
+
+impl Node {
+    /// A new incarnation.
+    ///
+    /// # Errors
+    /// The store stayed unavailable.
+    pub async fn start(parts: Parts, name: &str) -> Result<Self, StoreError> {
+        let keeper = Keeper::register(&parts, name).await?;
+        let crew = Crew::new(parts.settings.slots);
+        let caretaker = Arc::new(Caretaker::default());
+        Ok(Self {
+            parts,
+            crew,
+            keeper,
+            caretaker,
+            given_back: Arc::default(),
+        })
+    }
+
+    /// The keeper of its lease.
+    #[must_use]
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Its crew.
+    #[must_use]
+    pub fn crew(&self) -> &Crew {
+        &self.crew
+    }
+
+    /// Does everything that is due now and answers when to look again.
+    ///
+    /// # Errors
+    /// The store is unavailable, or this incarnation has been taken over.
+    pub async fn beat(&self) -> Result<Timestamp, StoreError> {
+        let now = self.parts.waiter.now();
+        self.give_back(now).await;
+        let claims = self.claim(now).await?;
+        let is_full = claims.len() >= self.parts.settings.claims_per_beat;
+        for claim in claims {
+            self.hand_over(claim);
+        }
+        self.send_out(now).await?;
+        self.caretaker.look_round(self, now);
+        if is_full && self.crew.free() > 0 {
+            return Ok(now);
+        }
+        self.look_again_at(now).await
+    }
+
+    async fn claim(&self, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
+        let want = self.crew.free().min(self.parts.settings.claims_per_beat);
+        if want == 0 || !self.keeper.holds(now) {
+            return Ok(Vec::new());
+        }
+        let ask = ClaimAsk {
+            node_id: self.keeper.node_id(),
+            want,
+        };
+        self.parts.store.claim_due(ask, now).await
+    }
+
+    fn hand_over(&self, claim: Claim) {
+        let node = self.clone();
+        self.crew.spawn(async move {
+            if carry_out(&node.parts, &claim).await == Left::GiveBack {
+                node.left_behind().push(claim.hold);
+            }
+        });
+    }
+
+    async fn send_out(&self, now: Timestamp) -> Result<(), StoreError> {
+        let want = self.parts.settings.deliveries_per_beat;
+        let hold_until = now + DELIVERY_MAX;
+        for delivery in self
+            .parts
+            .store
+            .due_deliveries(want, hold_until, now)
+            .await?
+        {
+            let parts = self.parts.clone();
+            self.crew
+                .spawn_chore(async move { deliver(&parts, delivery).await });
+        }
+        Ok(())
+    }
+
+    /// Gives back what was left while the store was unavailable.
+    async fn give_back(&self, now: Timestamp) {
+        let holds = std::mem::take(&mut *self.left_behind());
+        for hold in holds {
+            match self.parts.store.release(&hold, now).await {
+                Ok(()) | Err(StoreError::Fenced | StoreError::NotFound(_)) => {}
+                Err(_) => self.left_behind().push(hold),
+            }
+        }
+    }
+
+    async fn look_again_at(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let latest = now + LOOK_AGAIN_WITHIN;
+        let store = &self.parts.store;
+        let claimable = match self.crew.free() {
+            0 => None,
+            _ => store.next_claimable_at(now).await?,
+        };
+        let delivery = store.next_delivery_at().await?;
+        Ok([claimable, delivery]
+            .into_iter()
+            .flatten()
+            .fold(latest, Timestamp::min))
+    }
+
+    fn left_behind(&self) -> std::sync::MutexGuard<'_, Vec<Hold>> {
+        self.given_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

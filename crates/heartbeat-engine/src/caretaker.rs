@@ -1,0 +1,85 @@
+//! Chores that every node may do, because doing them twice does no harm: probes of providers that
+//! are down, and pruning of what is older than the plan keeps.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use heartbeat_domain::bot::Project;
+use heartbeat_store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Parts;
+use crate::beat::Node;
+
+/// How often old rows are looked for.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// Rows that one look prunes at most, for each project.
+const PRUNE_MOST: u32 = 2_000;
+
+/// When each chore was last begun, in milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Caretaker {
+    pruned_at: AtomicI64,
+}
+
+impl Caretaker {
+    /// Begins the chores that are due.
+    pub(crate) fn look_round(&self, node: &Node, now: Timestamp) {
+        for model in node.parts.models.probes_due(now) {
+            let parts = node.parts.clone();
+            node.crew
+                .spawn_chore(async move { probe(&parts, &model).await });
+        }
+        let before = self.pruned_at.load(Ordering::Relaxed);
+        let next =
+            before.saturating_add(i64::try_from(PRUNE_EVERY.as_millis()).unwrap_or(i64::MAX));
+        if now.as_millisecond() >= next {
+            self.pruned_at
+                .store(now.as_millisecond(), Ordering::Relaxed);
+            let parts = node.parts.clone();
+            node.crew
+                .spawn_chore(async move { prune_all(&parts, now).await });
+        }
+    }
+}
+
+async fn probe(parts: &Parts, model: &str) {
+    match parts.models.probe(model).await {
+        Ok(()) => tracing::info!(model, "The model's provider answers again"),
+        Err(error) => tracing::debug!(model, %error, "The model's provider is still down"),
+    }
+}
+
+async fn prune_all(parts: &Parts, now: Timestamp) {
+    if let Err(error) = prune(parts, now).await {
+        tracing::warn!(%error, "Old rows were not pruned; they will be");
+    }
+}
+
+async fn prune(parts: &Parts, now: Timestamp) -> Result<(), StoreError> {
+    for project in parts.store.projects().await? {
+        let (steps, rows) = cutoffs(parts, &project, now);
+        if steps.is_some() || rows.is_some() {
+            parts
+                .store
+                .prune(project.id, (steps, rows), PRUNE_MOST)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+fn cutoffs(
+    parts: &Parts,
+    project: &Project,
+    now: Timestamp,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let Some(plan) = parts.plans.find(&project.plan) else {
+        return (None, None);
+    };
+    let before = |days: Option<u32>| {
+        let hours = i64::from(days?) * 24;
+        now.checked_sub(SignedDuration::from_hours(hours)).ok()
+    };
+    (before(plan.steps_kept_days), before(plan.rows_kept_days))
+}

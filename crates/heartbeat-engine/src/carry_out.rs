@@ -1,0 +1,341 @@
+//! One claim from admission to settlement.
+//!
+//! | stage | if the process dies here |
+//! |---|---|
+//! | admit | the next holder admits again |
+//! | watch | nothing was written: the next holder looks again |
+//! | session | the next holder replays the journal and goes on |
+//! | finish | before its commit as above; after it everything is done |
+
+use heartbeat_agent::preamble::{
+    Circumstances, EarlierRun, LastRun, Missed, WatchChange, first_request,
+};
+use heartbeat_agent::{Provider, Session, Toolbox};
+use heartbeat_domain::admission::{Admission, admit};
+use heartbeat_domain::claim::Claim;
+use heartbeat_domain::conversation::TurnRequest;
+use heartbeat_domain::execution::{Ending, Execution, Outcome};
+use heartbeat_domain::heartbeat::Heartbeat;
+use heartbeat_domain::plan::Plan;
+use heartbeat_domain::reason::Reason;
+use heartbeat_domain::step::Step;
+use heartbeat_domain::watch::Sighting;
+use heartbeat_store::StoreError;
+use heartbeat_store::verbs::Result as StoreResult;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::Parts;
+use crate::capabilities::Capabilities;
+use crate::ending::{Stop, failed, of_session};
+use crate::events::{Event, EventKind};
+use crate::journal::FireJournal;
+use crate::patience::patiently;
+use crate::watcher::{look, notice, shown};
+
+/// How a claim was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It ended and everything is on record.
+    Finished,
+    /// Another node has it, or it has ended otherwise.
+    Lost,
+    /// The store was unavailable: it is to be given back once it is not.
+    GiveBack,
+}
+
+/// Carries out one claim.
+pub async fn carry_out(parts: &Parts, claim: &Claim) -> Left {
+    announce(parts, claim, EventKind::Started);
+    let run = match recorded_steps(parts, claim).await {
+        Ok(recorded) => Run {
+            parts,
+            claim,
+            recorded,
+        },
+        Err(stop) => return left(stop),
+    };
+    let ending = match run.ending().await {
+        Ok(ending) => ending,
+        Err(stop) => return left(stop),
+    };
+    run.finish(ending).await
+}
+
+fn left(stop: Stop) -> Left {
+    match stop {
+        Stop::Fenced => Left::Lost,
+        Stop::GiveBack => Left::GiveBack,
+    }
+}
+
+/// What former holders left in the journal, with what was under way settled.
+async fn recorded_steps(parts: &Parts, claim: &Claim) -> Result<Vec<Step>, Stop> {
+    if !claim.taken_over {
+        return Ok(Vec::new());
+    }
+    let Parts { store, waiter, .. } = parts;
+    let steps = patiently(&**waiter, || store.take_over(&claim.hold, waiter.now()));
+    steps.await.map_err(stop)
+}
+
+fn stop(error: StoreError) -> Stop {
+    match error {
+        StoreError::Fenced | StoreError::NotFound(_) => Stop::Fenced,
+        other => {
+            tracing::warn!(error = %other, "An execution is given back");
+            Stop::GiveBack
+        }
+    }
+}
+
+fn announce(parts: &Parts, claim: &Claim, kind: EventKind) {
+    parts.live.announce(Event {
+        project_id: claim.hold.project_id,
+        heartbeat_id: claim.execution.heartbeat_id,
+        execution_id: Some(claim.hold.execution_id),
+        kind,
+    });
+}
+
+/// One claim being carried out.
+struct Run<'a> {
+    parts: &'a Parts,
+    claim: &'a Claim,
+    recorded: Vec<Step>,
+}
+
+impl Run<'_> {
+    async fn ending(&self) -> Result<Ending, Stop> {
+        let now = self.parts.waiter.now();
+        let plan = self.parts.plans.find(&self.claim.project.plan);
+        if self.recorded.is_empty()
+            && let Some(ending) = self.refusal(plan, now)
+        {
+            return Ok(ending);
+        }
+        match (&self.claim.heartbeat, plan) {
+            (Some(heartbeat), Some(plan)) => self.run(heartbeat, plan, now).await,
+            (None, _) => Ok(cancelled(Reason::Deleted)),
+            (_, None) => Ok(Ending::plain(Outcome::Skipped {
+                reason: Reason::Plan,
+            })),
+        }
+    }
+
+    /// Admission; also a schedule that no longer makes sense.
+    fn refusal(&self, plan: Option<&Plan>, now: Timestamp) -> Option<Ending> {
+        let Some(heartbeat) = &self.claim.heartbeat else {
+            return Some(cancelled(Reason::Deleted));
+        };
+        let schedule = match heartbeat.schedule() {
+            Ok(schedule) => schedule,
+            Err(violation) => return Some(failed(Reason::Internal, violation.to_string())),
+        };
+        match admit(self.claim, plan, &schedule, now) {
+            Admission::Run => None,
+            Admission::Skip(reason) => Some(Ending::plain(Outcome::Skipped { reason })),
+            Admission::Cancel(reason) => Some(cancelled(reason)),
+        }
+    }
+
+    async fn run(
+        &self,
+        heartbeat: &Heartbeat,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<Ending, Stop> {
+        let mut journal = FireJournal::new(self.parts, self.claim.hold, self.recorded.clone());
+        journal.heartbeat_id = self.claim.execution.heartbeat_id;
+        if let Some(opening) = journal.opening() {
+            journal.sighting = opening.sighting;
+            return self.converse(journal, opening.request, plan).await;
+        }
+        if let Some(watch) = &heartbeat.settings.watch {
+            let seen = match look(&*self.parts.observe, heartbeat, watch, now).await {
+                Ok(seen) => seen,
+                Err(error) => return Ok(failed(Reason::WatchFailed, error.message)),
+            };
+            let Some(sighting) = seen.sighting.clone() else {
+                return Ok(Ending::plain(Outcome::Success));
+            };
+            if self.claim.execution.prompt.trim().is_empty() {
+                return Ok(Ending {
+                    notices: vec![notice(heartbeat, watch, &seen, &sighting)],
+                    baseline: Some(sighting.baseline),
+                    ..Ending::plain(Outcome::Success)
+                });
+            }
+            journal.sighting = Some(sighting);
+        }
+        let request = self
+            .first_request(heartbeat, plan, journal.sighting.as_ref())
+            .await?;
+        self.converse(journal, request, plan).await
+    }
+
+    /// The session, from the start or from where the journal left off.
+    async fn converse(
+        &self,
+        mut journal: FireJournal<'_>,
+        request: TurnRequest,
+        plan: &Plan,
+    ) -> Result<Ending, Stop> {
+        let provider = match self.provider(&request.model) {
+            Ok(provider) => provider,
+            Err(ending) => return Ok(ending),
+        };
+        journal.rates = self.parts.models.rates(&request.model);
+        journal.daily_credit_limit = plan.daily_credit_limit;
+        let toolbox = self.toolbox(plan);
+        let session = Session {
+            journal: &journal,
+            toolbox: &toolbox,
+            provider: &*provider,
+            waiter: &*self.parts.waiter,
+            limits: &self.parts.settings.limits,
+            seed: self.seed(),
+        };
+        let model = request.model.clone();
+        let ended = session.run(request).await;
+        if let heartbeat_agent::Ended::ModelDenied(error) = &ended {
+            self.parts
+                .models
+                .mark_down(&model, &error.message, self.parts.waiter.now());
+        }
+        let mut ending = of_session(ended, journal.circumstance(), &provider.label())?;
+        if ending.outcome == Outcome::Success {
+            ending.baseline = journal.sighting.map(|sighting| sighting.baseline);
+        }
+        Ok(ending)
+    }
+
+    fn provider(&self, model: &str) -> Result<std::sync::Arc<dyn Provider>, Ending> {
+        self.parts
+            .models
+            .provider(model)
+            .map_err(|why| failed(Reason::ModelDenied, why))
+    }
+
+    fn toolbox(&self, plan: &Plan) -> Capabilities<'_> {
+        Capabilities {
+            observe: &*self.parts.observe,
+            local_access: plan.local_access,
+        }
+    }
+
+    /// The same execution jitters the same way, whoever carries it out.
+    fn seed(&self) -> u64 {
+        let id = self.claim.hold.execution_id.0.as_u128();
+        u64::try_from(id & u128::from(u64::MAX)).unwrap_or_default()
+    }
+
+    async fn first_request(
+        &self,
+        heartbeat: &Heartbeat,
+        plan: &Plan,
+        sighting: Option<&Sighting>,
+    ) -> Result<TurnRequest, Stop> {
+        let zone = heartbeat
+            .schedule()
+            .map_or(TimeZone::UTC, |schedule| schedule.zone);
+        let execution = &self.claim.execution;
+        let (thread, last) = self.history(heartbeat, &zone).await.map_err(stop)?;
+        let settings = &heartbeat.settings;
+        Ok(first_request(&Circumstances {
+            instructions: self.claim.bot.instruction.clone(),
+            agent_name: self.claim.bot.name.clone(),
+            heartbeat_label: settings
+                .label
+                .clone()
+                .unwrap_or_else(|| heartbeat.id.to_string()),
+            now: execution.due_at.to_zoned(zone),
+            last_run: last.map(last_run),
+            missed: self.claim.missed.map(|missed| Missed {
+                first: missed.first_due_at,
+                last: missed.last_due_at,
+                count: missed.count,
+                reason: missed.reason.to_string(),
+            }),
+            memories: Vec::new(),
+            earlier_today: thread.into_iter().map(earlier).collect(),
+            thread_tokens_max: self.parts.settings.thread_tokens_max,
+            watch: sighting.map(|sighting| WatchChange {
+                before: sighting.before.as_ref().map(shown),
+                after: shown(&sighting.after),
+            }),
+            prompt: execution.prompt.clone(),
+            model: settings
+                .run_model
+                .clone()
+                .unwrap_or_else(|| self.claim.bot.model.clone()),
+            tools: self.toolbox(plan).specs(),
+            max_tokens: self.parts.settings.limits.output_tokens,
+        }))
+    }
+
+    /// Earlier executions of the local day of the due time, and the last run.
+    async fn history(
+        &self,
+        heartbeat: &Heartbeat,
+        zone: &TimeZone,
+    ) -> StoreResult<(Vec<Execution>, Option<Execution>)> {
+        let Parts { store, waiter, .. } = self.parts;
+        let due_at = self.claim.execution.due_at;
+        let midnight = due_at.to_zoned(zone.clone()).start_of_day();
+        let from = midnight.map_or(due_at, |midnight| midnight.timestamp());
+        let project_id = self.claim.hold.project_id;
+        let thread = patiently(&**waiter, || {
+            store.thread(project_id, heartbeat.id, (from, due_at), 24)
+        });
+        let thread = thread.await?;
+        let last = patiently(&**waiter, || store.last_run(project_id, heartbeat.id));
+        Ok((thread, last.await?))
+    }
+
+    async fn finish(&self, ending: Ending) -> Left {
+        let Parts {
+            store,
+            waiter,
+            settings,
+            ..
+        } = self.parts;
+        let status = ending.outcome.status().as_str();
+        let finished = patiently(&**waiter, || {
+            store.finish(&self.claim.hold, &ending, &settings.channels, waiter.now())
+        });
+        match finished.await {
+            Ok(settlement) => {
+                announce(self.parts, self.claim, EventKind::Ended { status });
+                if !settlement.notices.is_empty() {
+                    announce(self.parts, self.claim, EventKind::Notice);
+                }
+                Left::Finished
+            }
+            Err(error) => left(stop(error)),
+        }
+    }
+}
+
+fn cancelled(reason: Reason) -> Ending {
+    Ending::plain(Outcome::Cancelled { reason })
+}
+
+fn earlier(execution: Execution) -> EarlierRun {
+    EarlierRun {
+        at: execution.due_at,
+        prompt: execution.prompt,
+        response: execution.response,
+    }
+}
+
+fn last_run(execution: Execution) -> LastRun {
+    let outcome = execution
+        .status
+        .map_or("running", heartbeat_domain::execution::Status::as_str);
+    LastRun {
+        at: execution.due_at,
+        outcome: outcome.to_owned(),
+        summary: execution.error_message.unwrap_or(execution.response),
+    }
+}

@@ -1,0 +1,129 @@
+//! Heartbeats: configure, enable, disable, delete, cancel, stop and go on.
+
+use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch, ScheduleFields};
+use heartbeat_domain::ids::{ExecutionId, HeartbeatId, ProjectId};
+use heartbeat_domain::reason::Reason;
+use heartbeat_domain::watch::Watch;
+use heartbeat_store::verbs::{BotRef, Configure, HeartbeatKey, Reach, Stopped, Target};
+use jiff::Timestamp;
+
+use super::{Control, Result, refused};
+
+impl Control {
+    /// Creates a heartbeat, or updates the `existing` one.
+    ///
+    /// # Errors
+    /// What is wrong, in this order: bot or heartbeat unknown, input, switch, plan and cap.
+    pub async fn configure(
+        &self,
+        project_id: ProjectId,
+        bot: BotRef,
+        existing: Option<HeartbeatId>,
+        change: HeartbeatChange,
+    ) -> Result<Heartbeat> {
+        let (_, plan) = self.plan_of(project_id).await?;
+        let bot = self.store.bot(project_id, bot).await?;
+        if let Patch::Set(watch) = &change.watch {
+            self.check_watch(watch, plan.local_access)?;
+        }
+        let now = self.now();
+        let target = match existing {
+            Some(id) => Target::Existing(id),
+            None => Target::New(HeartbeatId::new(&self.ids, now)),
+        };
+        let ask = Configure {
+            project_id,
+            bot_id: bot.id,
+            target,
+            change,
+            plan,
+        };
+        let heartbeat = self.store.configure(ask, now).await?;
+        self.wake.notify_one();
+        Ok(heartbeat)
+    }
+
+    fn check_watch(&self, watch: &Watch, local_access: bool) -> Result<()> {
+        watch.check()?;
+        heartbeat_tools::check_selector(watch)?;
+        if watch.tool.is_local() && !local_access {
+            return Err(refused(
+                "LOCAL_ACCESS_OFF",
+                format!(
+                    "The plan does not allow `{}` watches: they look at the machine that runs the \
+                     server.",
+                    watch.tool.as_str()
+                ),
+            ));
+        }
+        self.checks.check(watch)
+    }
+
+    /// Enables a heartbeat.
+    ///
+    /// # Errors
+    /// It does not exist, or switch, plan or cap forbid it.
+    pub async fn enable(&self, key: HeartbeatKey) -> Result<Heartbeat> {
+        let (_, plan) = self.plan_of(key.project_id).await?;
+        let heartbeat = self.store.enable(key, &plan, self.now()).await?;
+        self.wake.notify_one();
+        Ok(heartbeat)
+    }
+
+    /// Disables a heartbeat.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub async fn disable(&self, key: HeartbeatKey) -> Result<Heartbeat> {
+        self.store.disable(key, self.now()).await
+    }
+
+    /// Deletes a heartbeat; its record stays.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub async fn delete(&self, key: HeartbeatKey) -> Result<()> {
+        self.store.delete(key, self.now()).await
+    }
+
+    /// Asks the open execution of a heartbeat to stop at its next step.
+    ///
+    /// # Errors
+    /// The heartbeat does not exist, or nothing of it is under way.
+    pub async fn cancel(&self, key: HeartbeatKey) -> Result<ExecutionId> {
+        let now = self.now();
+        self.store.heartbeat(key, now).await?;
+        self.store.cancel(key, Reason::ByPerson, now).await
+    }
+
+    /// Stops everything within reach.
+    ///
+    /// # Errors
+    /// The project or agent does not exist.
+    pub async fn pause(&self, reach: Reach) -> Result<Stopped> {
+        self.store.pause(reach, self.now()).await
+    }
+
+    /// Lets everything within reach go on.
+    ///
+    /// # Errors
+    /// The project or agent does not exist.
+    pub async fn resume(&self, reach: Reach) -> Result<Vec<HeartbeatId>> {
+        let resumed = self.store.resume(reach, self.now()).await?;
+        self.wake.notify_one();
+        Ok(resumed)
+    }
+
+    /// When a schedule fires: the `count` values after `from`.
+    ///
+    /// # Errors
+    /// A field is wrong, or it never fires.
+    pub fn preview(
+        &self,
+        fields: &ScheduleFields,
+        from: Timestamp,
+        count: usize,
+    ) -> Result<Vec<Timestamp>> {
+        Ok(fields.parse(from)?.preview(from, count))
+    }
+}

@@ -1,0 +1,115 @@
+//! What people do: every rule that a person can run into exists here or below, once, and the API,
+//! the pages and the command line call nothing else to change anything.
+
+mod access;
+mod bots;
+mod heartbeats;
+mod trigger;
+mod watches;
+
+use std::sync::Arc;
+
+use heartbeat_agent::Waiter;
+use heartbeat_domain::bot::Project;
+use heartbeat_domain::ids::{IdSource, ProjectId};
+use heartbeat_domain::plan::{Plan, Plans};
+use heartbeat_domain::violation::Violation;
+use heartbeat_store::{Limit, Store, StoreError};
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+pub use self::access::{NewProject, SESSION_LASTS, SIGN_IN_LASTS};
+pub use self::trigger::TRIGGER_WAIT_DEFAULT;
+pub use self::watches::WatchChecks;
+
+/// What a control verb answers. `StoreError` already says everything that can be refused.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What people do.
+#[derive(Clone)]
+pub struct Control {
+    store: Arc<dyn Store>,
+    waiter: Arc<dyn Waiter>,
+    ids: Arc<IdSource>,
+    plans: Arc<Plans>,
+    checks: Arc<WatchChecks>,
+    wake: Arc<Notify>,
+}
+
+impl Control {
+    /// Control over a store. `wake` is told when something became due.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        (waiter, ids): (Arc<dyn Waiter>, Arc<IdSource>),
+        plans: Arc<Plans>,
+        checks: Arc<WatchChecks>,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self {
+            store,
+            waiter,
+            ids,
+            plans,
+            checks,
+            wake,
+        }
+    }
+
+    /// The store, for its reading verbs.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.waiter.now()
+    }
+
+    /// Waits; for views that follow.
+    pub async fn wait_until(&self, at: Timestamp) {
+        self.waiter.wait_until(at).await;
+    }
+
+    /// The plans of this installation.
+    #[must_use]
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// A project with its plan.
+    ///
+    /// # Errors
+    /// There is no such project, or its plan is not in the configuration.
+    pub async fn plan_of(&self, id: ProjectId) -> Result<(Project, Plan)> {
+        let project = self.store.project(id).await?;
+        let plan = self.plans.find(&project.plan).cloned().ok_or_else(|| {
+            StoreError::Corrupt(format!(
+                "project {} is on plan `{}`, which is not configured",
+                project.id, project.plan
+            ))
+        })?;
+        Ok((project, plan))
+    }
+
+    /// The plan of that name.
+    fn plan_named(&self, name: &str) -> Result<&Plan> {
+        self.plans.find(name).ok_or_else(|| {
+            let known = self.plans.names().join(", ");
+            Violation::input("plan", format!("`{name}` is not a plan; there are {known}")).into()
+        })
+    }
+}
+
+/// A refusal that needs no numbers.
+pub(crate) fn refused(code: &'static str, message: impl Into<String>) -> StoreError {
+    StoreError::Limit(Limit {
+        code,
+        message: message.into(),
+        limit: None,
+        used: None,
+        resets_at: None,
+    })
+}

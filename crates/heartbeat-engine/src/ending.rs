@@ -1,0 +1,132 @@
+//! From how a session or a watch ended to the outcome that goes on record.
+
+use heartbeat_agent::{Ended, Halt, ModelError};
+use heartbeat_domain::budget::Scope;
+use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome};
+use heartbeat_domain::notice::{NoticeDraft, Priority};
+use heartbeat_domain::reason::Reason;
+
+/// Why an execution is not finished by this holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Another node took over; nothing more may be written.
+    Fenced,
+    /// The store is unavailable; the execution is given back once it is not.
+    GiveBack,
+}
+
+/// What the journal knows beyond the session's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Circumstance {
+    /// Whether any turn of this execution was answered.
+    pub(crate) spent: bool,
+    /// The level of budget that refused.
+    pub(crate) scope: Option<Scope>,
+    /// Why it was asked to stop.
+    pub(crate) cancelled: Option<Reason>,
+}
+
+/// The outcome of a session.
+pub(crate) fn of_session(
+    ended: Ended,
+    circumstance: Circumstance,
+    provider: &str,
+) -> Result<Ending, Stop> {
+    Ok(match ended {
+        Ended::Replied { text, quiet } => Ending {
+            response: if text.trim().is_empty() {
+                quiet.unwrap_or_default()
+            } else {
+                text
+            },
+            ..Ending::plain(Outcome::Success)
+        },
+        Ended::ModelUnavailable { message, spent } => unavailable(message, spent, provider),
+        Ended::ModelDenied(error) => denied(&error, provider),
+        Ended::Failed { code, message } => {
+            failed(code.parse().unwrap_or(Reason::Internal), message)
+        }
+        Ended::Halted(Halt::Fenced) => return Err(Stop::Fenced),
+        Ended::Halted(Halt::Unavailable(_)) => return Err(Stop::GiveBack),
+        Ended::Halted(Halt::Cancelled) => Ending::plain(Outcome::Cancelled {
+            reason: circumstance.cancelled.unwrap_or(Reason::ByPerson),
+        }),
+        Ended::Halted(Halt::Budget { reason, message }) => {
+            over_budget(reason, message, circumstance)
+        }
+    })
+}
+
+/// An error that the breaker counts.
+pub(crate) fn failed(reason: Reason, message: impl Into<String>) -> Ending {
+    Ending::plain(Outcome::Error {
+        reason,
+        message: message.into(),
+        breaker: BreakerEffect::Counts,
+    })
+}
+
+fn unavailable(message: String, spent: bool, provider: &str) -> Ending {
+    if spent {
+        return failed(Reason::ModelError, message);
+    }
+    let notice = incident(provider, "cannot be reached", message, "unavailable");
+    let skipped = Ending::plain(Outcome::Skipped {
+        reason: Reason::ModelUnavailable,
+    });
+    Ending {
+        notices: vec![notice],
+        ..skipped
+    }
+}
+
+/// The key and the endpoint are the operator's, so no heartbeat's breaker moves.
+fn denied(error: &ModelError, provider: &str) -> Ending {
+    let notice = incident(provider, "refuses to work", error.message.clone(), "denied");
+    let outcome = Outcome::Error {
+        reason: Reason::ModelDenied,
+        message: error.message.clone(),
+        breaker: BreakerEffect::Ignored,
+    };
+    Ending {
+        notices: vec![notice],
+        ..Ending::plain(outcome)
+    }
+}
+
+/// Nothing spent: it did not run. Something spent: it was stopped on its way.
+fn over_budget(
+    stop: heartbeat_agent::BudgetStop,
+    message: String,
+    circumstance: Circumstance,
+) -> Ending {
+    let reason = match (stop, circumstance.scope) {
+        (heartbeat_agent::BudgetStop::Busy, _) => Reason::BudgetBusy,
+        (_, Some(Scope::ProjectDay)) => Reason::CreditsExhausted,
+        _ => Reason::BudgetExhausted,
+    };
+    if !circumstance.spent {
+        return Ending::plain(Outcome::Skipped { reason });
+    }
+    Ending::plain(Outcome::Error {
+        reason,
+        message,
+        breaker: BreakerEffect::Ignored,
+    })
+}
+
+/// Topic of the incidents of a provider, so that each is told once until its state changes.
+pub(crate) fn model_topic(provider: &str) -> String {
+    format!("model:{provider}")
+}
+
+fn incident(provider: &str, what: &str, message: String, state: &str) -> NoticeDraft {
+    NoticeDraft {
+        title: format!("Model {provider} {what}"),
+        message,
+        priority: Priority::Urgent,
+        action_url: None,
+        topic: Some(model_topic(provider)),
+        state: Some(state.to_owned()),
+    }
+}

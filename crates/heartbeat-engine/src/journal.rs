@@ -1,0 +1,313 @@
+//! The journal of one execution under one hold: the session's side of the store.
+//!
+//! What is on record when a holder begins is read once; a session that asks for it gets the record
+//! and no call is made. Everything else is written down under the hold before it is made.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use heartbeat_agent::{Begun, BegunTurn, BudgetStop, Halt, ModelError, StepSeq};
+use heartbeat_domain::budget::{Ask, Rates, Scope, input_bound};
+use heartbeat_domain::claim::Hold;
+use heartbeat_domain::conversation::{ToolCall, ToolOutput, Turn, TurnRequest};
+use heartbeat_domain::ids::HeartbeatId;
+use heartbeat_domain::step::{Step, StepKind, StepState};
+use heartbeat_domain::watch::Sighting;
+use heartbeat_store::StoreError;
+use heartbeat_store::verbs::{CallIntent, Intent, TurnIntent, TurnRecord};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Parts;
+use crate::ending::Circumstance;
+use crate::events::{Event, EventKind};
+use crate::patience::patiently;
+
+/// Step 0 as it is journaled: the first request, and what the watch had seen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Opening {
+    /// The first request.
+    pub(crate) request: TurnRequest,
+    /// What woke the model, if a watch did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sighting: Option<Sighting>,
+}
+
+/// The journal of one execution.
+pub(crate) struct FireJournal<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) hold: Hold,
+    pub(crate) heartbeat_id: Option<HeartbeatId>,
+    pub(crate) rates: Rates,
+    pub(crate) daily_credit_limit: Option<u64>,
+    /// What the watch saw; written with step 0.
+    pub(crate) sighting: Option<Sighting>,
+    /// Latest attempt of every step that former holders left.
+    recorded: HashMap<StepSeq, Step>,
+    circumstance: Mutex<Circumstance>,
+}
+
+impl<'a> FireJournal<'a> {
+    /// A journal that begins with what `recorded` says.
+    pub(crate) fn new(parts: &'a Parts, hold: Hold, recorded: Vec<Step>) -> Self {
+        let spent = recorded
+            .iter()
+            .any(|step| step.kind == StepKind::Turn && step.tokens > 0);
+        let circumstance = Circumstance {
+            spent,
+            ..Circumstance::default()
+        };
+        Self {
+            parts,
+            hold,
+            heartbeat_id: None,
+            rates: Rates::default(),
+            daily_credit_limit: None,
+            sighting: None,
+            recorded: recorded.into_iter().map(|step| (step.seq, step)).collect(),
+            circumstance: Mutex::new(circumstance),
+        }
+    }
+
+    /// Step 0 of a former holder.
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        let step = self.recorded.get(&0)?;
+        serde_json::from_value(step.intent.clone()).ok()
+    }
+
+    /// What the outcome depends on beside the session's end.
+    pub(crate) fn circumstance(&self) -> Circumstance {
+        *self.lock()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Circumstance> {
+        self.circumstance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The result on record for a step, if it is done.
+    fn result_of<T: serde::de::DeserializeOwned>(&self, seq: StepSeq) -> Option<T> {
+        let step = self
+            .recorded
+            .get(&seq)
+            .filter(|step| step.state == StepState::Done)?;
+        serde_json::from_value(step.result.clone()?).ok()
+    }
+
+    fn announce(&self, kind: EventKind) {
+        self.parts.live.announce(Event {
+            project_id: self.hold.project_id,
+            heartbeat_id: self.heartbeat_id,
+            execution_id: Some(self.hold.execution_id),
+            kind,
+        });
+    }
+
+    async fn begin_once(&self, intent: &TurnIntent) -> Result<Intent, Halt> {
+        let Parts { store, waiter, .. } = self.parts;
+        let begun = patiently(&**waiter, || {
+            store.begin_turn(&self.hold, intent, waiter.now())
+        });
+        begun.await.map_err(halt)
+    }
+
+    async fn record(&self, record: &TurnRecord) -> Result<(), Halt> {
+        let Parts { store, waiter, .. } = self.parts;
+        let recorded = patiently(&**waiter, || {
+            store.record_turn(&self.hold, record, waiter.now())
+        });
+        recorded.await.map_err(halt)?;
+        self.announce(EventKind::Step { seq: record.seq });
+        Ok(())
+    }
+
+    fn refusal(&self, scope: Scope, reason: BudgetStop) -> Halt {
+        self.lock().scope = Some(scope);
+        let level = match scope {
+            Scope::Heartbeat => "the heartbeat's credit_budget for this billing period",
+            Scope::ProjectDay => "the project's credits for this UTC day",
+        };
+        let message = match reason {
+            BudgetStop::Exhausted => {
+                format!(
+                    "the worst case of the next turn does not fit {level}; raise it or wait until it resets"
+                )
+            }
+            BudgetStop::Busy => format!("other executions held the rest of {level}"),
+        };
+        Halt::Budget { reason, message }
+    }
+
+    fn cancelled(&self, reason: heartbeat_domain::reason::Reason) -> Halt {
+        self.lock().cancelled = Some(reason);
+        Halt::Cancelled
+    }
+
+    fn intent_of(&self, seq: StepSeq, call: &ToolCall) -> CallIntent {
+        CallIntent {
+            seq,
+            tool: call.name.clone(),
+            call: serde_json::to_value(call).unwrap_or(Value::Null),
+            effect_id: format!("{}.{seq}", self.hold.execution_id),
+        }
+    }
+}
+
+/// What a session is told when the store refuses.
+fn halt(error: StoreError) -> Halt {
+    match error {
+        StoreError::Fenced | StoreError::NotFound(_) => Halt::Fenced,
+        other => Halt::Unavailable(other.to_string()),
+    }
+}
+
+/// How often a turn looks again whether others have freed the budget.
+const BUDGET_LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
+
+#[async_trait]
+impl heartbeat_agent::Journal for FireJournal<'_> {
+    async fn open(&self, request: &TurnRequest) -> Result<TurnRequest, Halt> {
+        if let Some(opening) = self.opening() {
+            return Ok(opening.request);
+        }
+        let Parts { store, waiter, .. } = self.parts;
+        let opening = Opening {
+            request: request.clone(),
+            sighting: self.sighting.clone(),
+        };
+        let value = serde_json::to_value(&opening).unwrap_or(Value::Null);
+        let opened = patiently(&**waiter, || {
+            store.open_journal(&self.hold, &value, waiter.now())
+        });
+        let opening: Opening = serde_json::from_value(opened.await.map_err(halt)?)
+            .map_err(|error| Halt::Unavailable(format!("step 0 cannot be read: {error}")))?;
+        Ok(opening.request)
+    }
+
+    async fn begin_turn(&self, seq: StepSeq, request: &TurnRequest) -> Result<BegunTurn, Halt> {
+        if let Some(turn) = self.result_of(seq) {
+            return Ok(BegunTurn::Recorded(turn));
+        }
+        let ask = Ask {
+            input_tokens_max: input_bound(request),
+            max_tokens: request.max_tokens,
+        };
+        let intent = TurnIntent {
+            seq,
+            model: request.model.clone(),
+            request: json!({ "messages": request.messages.len(), "max_tokens": request.max_tokens }),
+            ask,
+            rates: self.rates,
+            daily_credit_limit: self.daily_credit_limit,
+        };
+        let waiter = &self.parts.waiter;
+        let patience_ends = waiter.now() + self.parts.settings.budget_patience;
+        loop {
+            match self.begin_once(&intent).await? {
+                Intent::Go { max_tokens } => return Ok(BegunTurn::Go { max_tokens }),
+                Intent::Cancelled(reason) => return Err(self.cancelled(reason)),
+                Intent::Exhausted(scope) => {
+                    return Err(self.refusal(scope, BudgetStop::Exhausted));
+                }
+                Intent::Busy(scope) if waiter.now() >= patience_ends => {
+                    return Err(self.refusal(scope, BudgetStop::Busy));
+                }
+                Intent::Busy(_) => waiter.wait_until(waiter.now() + BUDGET_LOOK_EVERY).await,
+            }
+        }
+    }
+
+    async fn record_turn(&self, seq: StepSeq, turn: &Turn) -> Result<(), Halt> {
+        let result = serde_json::to_value(turn).unwrap_or(Value::Null);
+        let (tokens, micro) = (turn.usage.total(), self.rates.cost(&turn.usage));
+        self.record(&TurnRecord {
+            seq,
+            result,
+            failed: false,
+            tokens,
+            micro,
+        })
+        .await?;
+        self.lock().spent = true;
+        Ok(())
+    }
+
+    async fn record_failure(&self, seq: StepSeq, failure: &ModelError) -> Result<(), Halt> {
+        let result = json!({ "error": failure.message, "status": failure.status });
+        self.record(&TurnRecord {
+            seq,
+            result,
+            failed: true,
+            tokens: 0,
+            micro: 0,
+        })
+        .await
+    }
+
+    async fn begin_calls(
+        &self,
+        first: StepSeq,
+        calls: &[ToolCall],
+    ) -> Result<Vec<Begun<ToolOutput>>, Halt> {
+        let numbered: Vec<(StepSeq, &ToolCall)> = (first..).zip(calls).collect();
+        let answers: Vec<Option<ToolOutput>> = numbered
+            .iter()
+            .map(|&(seq, _)| self.result_of(seq))
+            .collect();
+        let fresh: Vec<CallIntent> = numbered
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.is_none())
+            .map(|(&(seq, call), _)| self.intent_of(seq, call))
+            .collect();
+        if !fresh.is_empty() {
+            let Parts { store, waiter, .. } = self.parts;
+            let begun = patiently(&**waiter, || {
+                store.begin_calls(&self.hold, &fresh, waiter.now())
+            });
+            if let Intent::Cancelled(reason) = begun.await.map_err(halt)? {
+                return Err(self.cancelled(reason));
+            }
+        }
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.map_or(Begun::Go, Begun::Recorded))
+            .collect())
+    }
+
+    async fn record_call(&self, seq: StepSeq, output: &ToolOutput) -> Result<(), Halt> {
+        let Parts {
+            store,
+            waiter,
+            settings,
+            ..
+        } = self.parts;
+        let result = serde_json::to_value(output).unwrap_or(Value::Null);
+        let outgoing = (output.notices.as_slice(), settings.channels.as_slice());
+        let recorded = patiently(&**waiter, || {
+            store.record_call(&self.hold, (seq, &result), outgoing, waiter.now())
+        });
+        recorded.await.map_err(halt)?;
+        self.announce(EventKind::Step { seq });
+        if !output.notices.is_empty() {
+            self.announce(EventKind::Notice);
+        }
+        Ok(())
+    }
+
+    async fn note(&self, seq: StepSeq, note: &str) {
+        if let Err(error) = self.parts.store.note_step(&self.hold, seq, note).await {
+            tracing::debug!(seq, %error, "A step's note was not kept");
+        }
+    }
+
+    fn delta(&self, seq: StepSeq, text: &str) {
+        self.announce(EventKind::Delta {
+            seq,
+            text: text.to_owned(),
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! Keeps a node's lease, and says so when it is lost.
+//!
+//! One lease for each incarnation, renewed every 3 s. A renewal succeeds, even late, as long as
+//! nobody took over. Once somebody did, everything that this incarnation holds is another's: its
+//! work is dropped and the process goes on as a new incarnation.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use heartbeat_domain::claim::{LEASE, Node, RENEW_EVERY};
+use heartbeat_domain::ids::NodeId;
+use heartbeat_store::StoreError;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::Parts;
+use crate::patience::patiently;
+
+/// The lease of one incarnation.
+#[derive(Clone)]
+pub struct Keeper {
+    parts: Parts,
+    node: Arc<Mutex<Node>>,
+    lost: CancellationToken,
+}
+
+impl Keeper {
+    /// Registers a new incarnation.
+    ///
+    /// # Errors
+    /// The store stayed unavailable.
+    pub async fn register(parts: &Parts, name: &str) -> Result<Self, StoreError> {
+        let now = parts.waiter.now();
+        let node = Node {
+            id: NodeId::new(&parts.ids, now),
+            name: name.to_owned(),
+            started_at: now,
+            awake_since: now,
+            lease_until: now + LEASE,
+            ended_at: None,
+        };
+        let Parts { store, waiter, .. } = parts;
+        patiently(&**waiter, || store.register_node(&node, waiter.now())).await?;
+        Ok(Self {
+            parts: parts.clone(),
+            node: Arc::new(Mutex::new(node)),
+            lost: CancellationToken::new(),
+        })
+    }
+
+    /// This incarnation.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.lock().id
+    }
+
+    /// Cancelled once another node took over.
+    #[must_use]
+    pub fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    /// Whether the lease is in force by this process's own clock.
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> bool {
+        !self.lost.is_cancelled() && self.lock().lease_until > now
+    }
+
+    /// Renews once. A gap longer than a lease means that the process was frozen or the machine
+    /// slept: what fell due meanwhile was missed, not late.
+    pub async fn renew(&self) {
+        let now = self.parts.waiter.now();
+        let (id, awake_since) = {
+            let mut node = self.lock();
+            if node.lease_until <= now {
+                node.awake_since = now;
+            }
+            (node.id, node.awake_since)
+        };
+        match self.parts.store.renew_node(id, awake_since, now).await {
+            Ok(()) => self.lock().lease_until = now + LEASE,
+            Err(StoreError::Fenced | StoreError::NotFound(_)) => {
+                tracing::warn!(node.id = %id, "Another node took over; this one starts anew");
+                self.lost.cancel();
+            }
+            Err(error) => tracing::warn!(node.id = %id, %error, "The lease was not renewed"),
+        }
+    }
+
+    /// Renews until the lease is lost or `stopped`.
+    pub async fn keep(&self, stopped: &CancellationToken) {
+        let waiter = &self.parts.waiter;
+        while !stopped.is_cancelled() && !self.lost.is_cancelled() {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = waiter.wait_until(waiter.now() + RENEW_EVERY) => self.renew().await,
+            }
+        }
+    }
+
+    /// Ends the lease, so that nobody has to wait for it.
+    pub async fn end(&self) {
+        let id = self.node_id();
+        if let Err(error) = self.parts.store.end_node(id, self.parts.waiter.now()).await {
+            tracing::warn!(node.id = %id, %error, "The lease was not ended; it ends by itself");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Node> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
