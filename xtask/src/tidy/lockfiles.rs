@@ -2,13 +2,12 @@
 
 use super::{Finding, Tree, numbered};
 
-const BANNED: [&str; 6] = [
+const BANNED: [&str; 5] = [
     "aws-lc-rs",
     "aws-lc-sys",
     "openssl",
     "openssl-sys",
     "native-tls",
-    "schannel-sys",
 ];
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
