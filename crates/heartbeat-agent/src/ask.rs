@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::future::{Either, select};
 use heartbeat_domain::conversation::{Turn, TurnRequest};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::backoff::wait_after;
@@ -17,13 +17,13 @@ use crate::model::{ModelError, ModelErrorKind};
 use crate::session::{Ended, MODEL_ERROR, Progress, Session, failed, later};
 use crate::usage::estimate;
 
-/// Why no attempt was answered.
-struct GaveUp {
-    error: ModelError,
-    attempts: u32,
-    /// Whether any attempt reached the server.
+/// The attempts at one turn so far.
+struct Tries {
+    queued: SignedDuration,
+    started_at: Timestamp,
+    count: u32,
+    /// Whether any of them reached the server.
     reached: bool,
-    time_is_up: bool,
 }
 
 impl Session<'_> {
@@ -38,26 +38,29 @@ impl Session<'_> {
         }
         let queued_at = self.waiter.now();
         let _place = self.place(progress.ends_at).await?;
-        let max_tokens = match self.journal.begin_turn(progress.next, request).await? {
-            BegunTurn::Recorded(turn) => return Ok(turn),
-            BegunTurn::Go { max_tokens } => max_tokens,
+        let started_at = self.waiter.now();
+        let queued = started_at.duration_since(queued_at);
+        let mut tries = Tries {
+            queued,
+            started_at,
+            count: 0,
+            reached: false,
         };
-        self.note_queue(progress.next, queued_at).await;
-        let wanted = request.max_tokens;
-        request.max_tokens = wanted.min(max_tokens);
-        let answer = self.attempts(request, progress).await;
-        request.max_tokens = wanted;
-        match answer {
-            Ok(turn) => {
-                self.journal.record_turn(progress.next, &turn).await?;
-                Ok(turn)
-            }
-            Err(gave_up) => {
-                self.journal
-                    .record_failure(progress.next, &gave_up.error)
-                    .await?;
-                Err(self.conclude(gave_up, progress))
-            }
+        loop {
+            let error = match self.attempt(request, progress, &tries).await? {
+                Ok(turn) => return Ok(turn),
+                Err(error) => error,
+            };
+            tries.count += 1;
+            tries.reached |= error.kind != ModelErrorKind::Unreachable;
+            let Some(wait) = self.wait_before_next(&error, &tries, progress) else {
+                self.journal.record_failure(progress.next, &error).await?;
+                return Err(self.conclude(error, &tries, progress));
+            };
+            let (count, of) = (tries.count, self.limits.attempts);
+            let note = format!("attempt {count} of {of}: {error}; asked again after {wait:#}");
+            self.journal.note(progress.next, &note).await;
+            self.waiter.wait_until(later(self.waiter.now(), wait)).await;
         }
     }
 
@@ -74,53 +77,57 @@ impl Session<'_> {
         }
     }
 
-    async fn note_queue(&self, seq: StepSeq, queued_at: Timestamp) {
-        let waited = self.waiter.now().duration_since(queued_at);
-        if waited.as_millis() >= 100 {
-            let label = self.provider.label();
-            self.journal
-                .note(seq, &format!("waited {waited:#} for a place at {label}"))
-                .await;
-        }
-    }
-
-    async fn attempts(&self, request: &TurnRequest, progress: &Progress) -> Result<Turn, GaveUp> {
-        let seq = progress.next;
-        let started_at = self.waiter.now();
-        let last_start = later(started_at, self.limits.retry_total).min(progress.ends_at);
-        let mut reached = false;
-        let mut attempt = 1;
-        loop {
-            let error = match self.attempt(request, progress).await {
-                Ok(turn) => return Ok(turn),
-                Err(error) => error,
-            };
-            reached |= error.kind != ModelErrorKind::Unreachable;
-            let wait = wait_after(
-                attempt,
-                error.retry_after,
-                self.seed ^ (u64::from(seq) << 32),
-            );
-            let again_at = later(self.waiter.now(), wait);
-            let time_is_up = self.waiter.now() >= progress.ends_at;
-            if !error.is_passing() || attempt >= self.limits.attempts || again_at >= last_start {
-                return Err(GaveUp {
-                    error,
-                    attempts: attempt,
-                    reached,
-                    time_is_up,
-                });
-            }
-            let of = self.limits.attempts;
-            let note = format!("attempt {attempt} of {of}: {error}; asked again after {wait:#}");
-            self.journal.note(seq, &note).await;
-            self.waiter.wait_until(again_at).await;
-            attempt += 1;
-        }
-    }
-
-    /// One attempt, cut off when no first byte comes in time or the session's time is up.
+    /// One attempt with its intent before and its record after it.
+    ///
+    /// The intent is written before every attempt, not only the first: who lost the lease or was
+    /// told to stop while waiting must not ask again.
     async fn attempt(
+        &self,
+        request: &mut TurnRequest,
+        progress: &Progress,
+        tries: &Tries,
+    ) -> Result<Result<Turn, ModelError>, Ended> {
+        let wanted = request.max_tokens;
+        match self.journal.begin_turn(progress.next, request).await? {
+            BegunTurn::Recorded(turn) => return Ok(Ok(turn)),
+            BegunTurn::Go { max_tokens } => request.max_tokens = wanted.min(max_tokens),
+        }
+        if tries.count == 0 {
+            self.note_queue(progress.next, tries.queued).await;
+        }
+        let answer = self.ask_once(request, progress).await;
+        request.max_tokens = wanted;
+        if let Ok(turn) = &answer {
+            self.journal.record_turn(progress.next, turn).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn note_queue(&self, seq: StepSeq, queued: SignedDuration) {
+        if queued.as_millis() >= 100 {
+            let label = self.provider.label();
+            let note = format!("waited {queued:#} for a place at {label}");
+            self.journal.note(seq, &note).await;
+        }
+    }
+
+    /// How long to wait before the next attempt, if there is to be one.
+    fn wait_before_next(
+        &self,
+        error: &ModelError,
+        tries: &Tries,
+        progress: &Progress,
+    ) -> Option<SignedDuration> {
+        let seed = self.seed ^ (u64::from(progress.next) << 32);
+        let wait = wait_after(tries.count, error.retry_after, seed);
+        let last_start = later(tries.started_at, self.limits.retry_total).min(progress.ends_at);
+        let in_time = later(self.waiter.now(), wait) < last_start;
+        let again = error.is_passing() && tries.count < self.limits.attempts && in_time;
+        again.then_some(wait)
+    }
+
+    /// The request itself, cut off when no first byte comes in time or the session's time is up.
+    async fn ask_once(
         &self,
         request: &TurnRequest,
         progress: &Progress,
@@ -156,25 +163,20 @@ impl Session<'_> {
         }
     }
 
-    fn conclude(&self, gave_up: GaveUp, progress: &Progress) -> Ended {
-        let GaveUp {
-            error,
-            attempts,
-            reached,
-            time_is_up,
-        } = gave_up;
-        if time_is_up {
+    fn conclude(&self, error: ModelError, tries: &Tries, progress: &Progress) -> Ended {
+        if self.waiter.now() >= progress.ends_at {
             return self.time_is_up();
         }
-        let tried = if attempts > 1 {
-            format!(" (tried {attempts} times)")
+        let count = tries.count;
+        let tried = if count > 1 {
+            format!(" (tried {count} times)")
         } else {
             String::new()
         };
         let message = format!("{}: {error}{tried}", self.provider.label());
         match error.kind {
             ModelErrorKind::Denied | ModelErrorKind::UnknownModel => Ended::ModelDenied(error),
-            ModelErrorKind::Unreachable if !reached => Ended::ModelUnavailable {
+            ModelErrorKind::Unreachable if !tries.reached => Ended::ModelUnavailable {
                 message,
                 spent: progress.turns > 0,
             },

@@ -68,6 +68,9 @@ pub trait Journal: Send + Sync {
     async fn open(&self, request: &TurnRequest) -> Result<TurnRequest, Halt>;
 
     /// Durable intent and reservation of one model turn.
+    ///
+    /// Called before every attempt at the turn, with the same request: a repeat under the same
+    /// fence answers as the first did, or halts when the fence has moved or somebody said stop.
     async fn begin_turn(&self, seq: StepSeq, request: &TurnRequest) -> Result<BegunTurn, Halt>;
 
     /// Keeps the answer of a turn and settles its reservation.

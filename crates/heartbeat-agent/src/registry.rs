@@ -136,6 +136,7 @@ impl Models {
             .map(|desk| &desk.health)
             .chain(models.values());
         let mut due: Vec<_> = healths.filter_map(|health| health.probe_due(now)).collect();
+        due.sort();
         due.dedup();
         due
     }

@@ -38,7 +38,8 @@ pub enum Reply {
     Raw(String, String),
     /// The reply without a word about usage.
     NoUsage(Box<Reply>),
-    /// Nothing, not even headers, until told to go on; then the reply.
+    /// Nothing, not even headers, until told to go on (`notify_one` is kept for who comes later);
+    /// then the reply.
     HoldUntil(Arc<Notify>, Box<Reply>),
 }
 

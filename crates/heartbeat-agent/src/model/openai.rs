@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heartbeat_domain::conversation::{Message, ToolCall, ToolSpec, Turn, TurnRequest};
+use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::arguments::replayable;
 use super::http::{Server, read};
 use super::openai_stream::Completion;
-use super::{ModelError, OnText, Provider};
+use super::{ModelError, ModelErrorKind, OnText, Provider};
 
 /// A model behind an OpenAI-compatible server.
 #[derive(Clone, Debug)]
@@ -46,6 +47,26 @@ impl OpenAi {
         }
     }
 
+    /// Sends, and once more without what this server refuses by name. A refusal costs nothing.
+    async fn send(&self, body: Value) -> Result<Response, ModelError> {
+        let refusal = match self.send_once(&body).await {
+            Err(error) if error.kind == ModelErrorKind::Rejected => error,
+            answer => return answer,
+        };
+        match without_what_is_refused(body, &refusal.message) {
+            Some(body) => self.send_once(&body).await,
+            None => Err(refusal),
+        }
+    }
+
+    async fn send_once(&self, body: &Value) -> Result<Response, ModelError> {
+        let mut post = self.server.post("/chat/completions", body);
+        if let Some(key) = self.server.key() {
+            post = post.bearer_auth(key);
+        }
+        self.server.send(post).await
+    }
+
     fn body(&self, request: &TurnRequest) -> Value {
         let mut body = json!({
             "model": self.model,
@@ -68,11 +89,7 @@ impl Provider for OpenAi {
     }
 
     async fn turn(&self, request: &TurnRequest, on_text: OnText<'_>) -> Result<Turn, ModelError> {
-        let mut post = self.server.post("/chat/completions", &self.body(request));
-        if let Some(key) = self.server.key() {
-            post = post.bearer_auth(key);
-        }
-        let response = self.server.send(post).await?;
+        let response = self.send(self.body(request)).await?;
         let mut completion = Completion::default();
         match read(response, &mut completion, on_text).await {
             Ok(()) => Ok(completion.into_turn(request)),
@@ -83,6 +100,20 @@ impl Provider for OpenAi {
     fn lane(&self) -> Option<Arc<Semaphore>> {
         Some(self.lane.clone())
     }
+}
+
+/// Some servers do not know `stream_options`; some models know only the newer name of the limit.
+fn without_what_is_refused(mut body: Value, refusal: &str) -> Option<Value> {
+    let fields = body.as_object_mut()?;
+    if refusal.contains("stream_options") {
+        fields.remove("stream_options")?;
+    } else if refusal.contains("max_completion_tokens") {
+        let limit = fields.remove("max_tokens")?;
+        fields.insert("max_completion_tokens".to_owned(), limit);
+    } else {
+        return None;
+    }
+    Some(body)
 }
 
 fn message(message: &Message) -> Value {

@@ -297,6 +297,30 @@ async fn requests_carry_key_limit_tools_and_the_conversation() {
 }
 
 #[tokio::test]
+async fn a_field_that_a_server_refuses_by_name_is_left_out_or_renamed() {
+    let refusals = [
+        "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+        "stream_options: extra inputs are not permitted",
+    ];
+    for refusal in refusals {
+        let body = json!({ "error": { "message": refusal } }).to_string();
+        let refuses = Reply::status(400, &[], &body);
+        let server = ModelServer::start([refuses, Reply::say("ok")]).await;
+        let provider = models(&server).provider(BOTH[0]).unwrap();
+        assert_eq!(ask(provider.as_ref()).await.0.unwrap().text, "ok");
+        let body = &server.requests()[1].body;
+        let limit = body.get("max_tokens").or(body.get("max_completion_tokens"));
+        assert_eq!(limit, Some(&json!(300)), "a limit is always sent");
+        let renamed = body.get("max_completion_tokens").is_some();
+        assert_ne!(
+            renamed,
+            body.get("stream_options").is_none(),
+            "only what was refused changes"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_whole_session_runs_over_the_wire_and_retries_what_passes() {
     for model in BOTH {
         let script = [

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use heartbeat_agent::journal::Halt;
 use heartbeat_agent::model::scripted::{Scripted, call, say};
 use heartbeat_agent::model::{ModelError, ModelErrorKind, OnText, Provider};
 use heartbeat_agent::session::Ended;
@@ -122,6 +123,15 @@ async fn the_same_seed_waits_the_same() {
     let first = waits().await;
     assert_eq!(first.len(), 3);
     assert_eq!(first, waits().await);
+}
+
+#[tokio::test]
+async fn who_lost_the_lease_while_waiting_does_not_ask_again() {
+    let world = World::new();
+    world.journal.dies_after(Some(2));
+    let model = Scripted::answering(|_| unreachable());
+    assert_eq!(world.run(&model).await, Ended::Halted(Halt::Fenced));
+    assert_eq!(model.requests().len(), 1);
 }
 
 /// A provider that gives a sign of life, or none, and then nothing more.
