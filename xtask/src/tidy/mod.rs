@@ -81,7 +81,7 @@ pub(crate) fn run(repo: &Repo) -> Result<()> {
         complain(&format!("tidy: {finding}"));
     }
     if !findings.is_empty() {
-        bail!("{} findings of tidy", findings.len());
+        bail!("the tree is not tidy; findings: {}", findings.len());
     }
     say(&format!("tidy: {} files, nothing found", tree.0.len()));
     Ok(())
