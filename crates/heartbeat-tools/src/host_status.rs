@@ -31,6 +31,12 @@ fn untold(what: &str, error: &sysinfo::Error) -> ProbeError {
     ))
 }
 
+/// Name of this machine, or `this machine` where it has none.
+#[must_use]
+pub fn host_name() -> String {
+    System::host_name().unwrap_or_else(|_| "this machine".into())
+}
+
 /// The figures in one line for people.
 #[must_use]
 pub fn describe(status: &Value) -> String {

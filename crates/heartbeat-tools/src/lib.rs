@@ -10,7 +10,7 @@ mod probe;
 mod select;
 
 pub use self::file::LocalFiles;
-pub use self::host_status::{describe as describe_host, host_status};
+pub use self::host_status::{describe as describe_host, host_name, host_status};
 pub use self::http_get::AllowedHosts;
 pub use self::probe::{Observe, ProbeError, Probes};
 pub use self::select::{Selection, check_selector, select};

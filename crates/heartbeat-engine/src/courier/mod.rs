@@ -48,7 +48,7 @@ pub(crate) async fn deliver(parts: &Parts, delivery: Delivery) {
     }
 }
 
-/// 5 s, then three times as long each time: 5 s, 15 s, 45 s, … , about 3 h in all.
+/// 5 s, then three times as long each time: 5 s, 15 s, 45 s, … , about 1.5 h in all.
 fn after(delivery: &Delivery, refusal: Refusal, now: Timestamp) -> Attempt {
     let made = delivery.attempts + 1;
     if refusal.is_final || made >= ATTEMPTS {
