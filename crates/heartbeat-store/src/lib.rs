@@ -3,9 +3,13 @@
 //! This is the only crate that knows SQL. It knows the domain and nothing else of the house.
 #![warn(missing_docs)]
 
+mod address;
 mod error;
+pub mod sealing;
+pub mod sqlite;
 pub mod verbs;
 
+pub use self::address::{Address, open};
 pub use self::error::{Limit, StoreError, Thing};
 use self::verbs::{Access, Bots, Executions, Fires, Heartbeats, Journal, Outbox, Stats};
 

@@ -1,0 +1,374 @@
+//! Claiming: open executions without a holder first, then heartbeats that are due.
+//!
+//! A look reads at most a few times what is wanted, however much is due: a backlog of one project
+//! is stepped over project by project, from where the last look ended.
+
+use std::collections::{HashMap, HashSet};
+
+use heartbeat_domain::bot::{Bot, Project};
+use heartbeat_domain::claim::{Claim, Hold};
+use heartbeat_domain::execution::{Execution, Trigger};
+use heartbeat_domain::heartbeat::{Heartbeat, OpenRun, Skipped, Standing};
+use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, NodeId, ProjectId};
+use heartbeat_domain::reason::Reason;
+use heartbeat_domain::schedule::{Passed, Schedule};
+use jiff::{SignedDuration, Timestamp};
+
+use super::batch::Batch;
+use super::due::{self, Key};
+use super::nodes;
+use super::records;
+use super::rows::{self, Cursor, bot_columns, execution_columns, heartbeat_columns, ms, project_columns};
+use super::standing;
+use super::tx::{Tx, sql};
+use crate::StoreError;
+use crate::verbs::{ClaimAsk, Result};
+
+const UNHELD: &str = concat!(
+    "WITH free AS (SELECT project_id, id, claimable_at FROM executions \
+     WHERE claimable_at <= $1 ORDER BY claimable_at LIMIT $2), \
+     ranked AS (SELECT project_id, id, claimable_at, ROW_NUMBER() OVER \
+     (PARTITION BY project_id ORDER BY claimable_at, id) AS turn FROM free) SELECT ",
+    execution_columns!(),
+    " FROM ranked r JOIN executions e ON e.project_id = r.project_id AND e.id = r.id \
+     ORDER BY r.turn, r.claimable_at, e.id LIMIT $3"
+);
+
+static TAKE: Batch = Batch::new(
+    "WITH v(project_id, id, holder) AS (VALUES",
+    3,
+    ") UPDATE executions SET holder = v.holder, fence = fence + 1, claimable_at = NULL \
+     FROM v WHERE executions.project_id = v.project_id AND executions.id = v.id",
+);
+
+static HEARTBEATS: Batch = Batch::new(
+    "WITH v(project_id, id) AS (VALUES",
+    2,
+    concat!(
+        ") SELECT ",
+        heartbeat_columns!(),
+        " FROM v JOIN heartbeats h ON h.project_id = v.project_id AND h.id = v.id"
+    ),
+);
+
+static BOTS: Batch = Batch::new(
+    "WITH v(project_id, id) AS (VALUES",
+    2,
+    concat!(
+        ") SELECT ",
+        bot_columns!(),
+        " FROM v JOIN bots b ON b.project_id = v.project_id AND b.id = v.id"
+    ),
+);
+
+static PROJECTS: Batch = Batch::new(
+    "WITH v(id) AS (VALUES",
+    1,
+    concat!(") SELECT ", project_columns!(), " FROM v JOIN projects p ON p.id = v.id"),
+);
+
+static OPENED: Batch = Batch::new(
+    "WITH v(project_id, id, execution_id, due_at) AS (VALUES",
+    4,
+    ") UPDATE heartbeats SET open_execution_id = v.execution_id, open_due_at = v.due_at, \
+     claimable_at = NULL FROM v \
+     WHERE heartbeats.project_id = v.project_id AND heartbeats.id = v.id",
+);
+
+const SET_ASIDE: &str = "UPDATE heartbeats SET claimable_at = NULL, paused_reason = 'internal', \
+    paused_since = $3, resumes_at = NULL WHERE project_id = $1 AND id = $2";
+
+const EXISTS: &str = "SELECT 1 FROM executions WHERE project_id = $1 AND id = $2";
+
+/// A fire that is about to be claimed.
+struct Fire {
+    heartbeat: Heartbeat,
+    execution: Execution,
+    missed: Option<Skipped>,
+}
+
+/// Agents and projects of claims, each read once.
+struct Owners {
+    bots: HashMap<(ProjectId, BotId), Bot>,
+    projects: HashMap<ProjectId, Project>,
+}
+
+pub(super) async fn claim_due(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
+    let open = nodes::open(tx).await?;
+    if !open.iter().any(|node| node.id == ask.node_id && node.is_live(now)) {
+        return Err(StoreError::Fenced);
+    }
+    let live = nodes::bury(tx, now).await?;
+    let awake_since = live.iter().map(|node| node.awake_since).min().unwrap_or(now);
+    let mut claims = take_unheld(tx, ask, now).await?;
+    let want = ask.want.saturating_sub(claims.len());
+    if want > 0 {
+        let keys = due::keys(tx, want, now).await?;
+        let fires = fires(tx, &keys, awake_since, now).await?;
+        claims.extend(open_fires(tx, fires, ask.node_id, now).await?);
+    }
+    Ok(claims)
+}
+
+/// Open executions that nobody holds: of dead nodes, released ones, triggers.
+async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
+    let want = i64::try_from(ask.want).unwrap_or(i64::MAX);
+    let statement = sql(UNHELD).bind(ms(now)).bind(want.saturating_mul(4)).bind(want);
+    let rows = tx.rows(statement).await?;
+    let mut free = Vec::with_capacity(rows.len());
+    for row in &rows {
+        free.push(rows::execution(&mut Cursor::new(row))?);
+    }
+    if free.is_empty() {
+        return Ok(Vec::new());
+    }
+    TAKE.write(tx, &free, |statement, row| {
+        statement.bind(row.project_id.0).bind(row.id.0).bind(ask.node_id.0)
+    })
+    .await?;
+    let keys: Vec<Key> =
+        free.iter().filter_map(|row| Some((row.project_id, row.heartbeat_id?))).collect();
+    let heartbeats = heartbeats(tx, &keys, now).await?;
+    let mut found: HashMap<Key, Heartbeat> =
+        heartbeats.into_iter().map(|h| ((h.project_id, h.id), h)).collect();
+    let owners = owners(tx, free.iter().map(|row| (row.project_id, row.bot_id))).await?;
+    let mut claims = Vec::with_capacity(free.len());
+    for mut execution in free {
+        execution.fence += 1;
+        execution.claimable_at = None;
+        let key = execution.heartbeat_id.map(|id| (execution.project_id, id));
+        let heartbeat = key.and_then(|key| found.remove(&key));
+        let missed = missed_before(tx, heartbeat.as_ref(), &execution);
+        claims.push(owners.claim(execution, heartbeat, ask.node_id, missed)?);
+    }
+    Ok(claims)
+}
+
+/// Due moments before a taken-over fire's own, as its first holder saw them.
+fn missed_before(
+    tx: &Tx,
+    heartbeat: Option<&Heartbeat>,
+    execution: &Execution,
+) -> Option<Skipped> {
+    let heartbeat = heartbeat.filter(|heartbeat| heartbeat.standing() == Standing::Active)?;
+    let schedule = tx.schedules.of(heartbeat).ok()?;
+    let before = execution.due_at.checked_sub(SignedDuration::from_millis(1)).ok()?;
+    let passed = schedule.advance(&heartbeat.next?, before).passed?;
+    Some(Skipped {
+        reason: execution.missed_reason,
+        first_due_at: passed.first,
+        last_due_at: passed.latest.at,
+        count: passed.count,
+    })
+}
+
+/// Heartbeats of those keys. One that cannot be read is set aside and said in the log.
+async fn heartbeats(tx: &mut Tx, keys: &[Key], now: Timestamp) -> Result<Vec<Heartbeat>> {
+    let found = HEARTBEATS
+        .rows(tx, keys, |statement, (project, id)| statement.bind(project.0).bind(id.0))
+        .await?;
+    let mut heartbeats = Vec::with_capacity(found.len());
+    for row in &found {
+        match rows::heartbeat(&mut Cursor::new(row)) {
+            Ok(heartbeat) => heartbeats.push(heartbeat),
+            Err(error) => {
+                let mut c = Cursor::new(row);
+                let (id, project) = (HeartbeatId(c.take()?), ProjectId(c.take()?));
+                tracing::error!(heartbeat.id = %id, %error, "a heartbeat had to be set aside");
+                set_aside(tx, (project, id), now).await?;
+            }
+        }
+    }
+    Ok(heartbeats)
+}
+
+async fn set_aside(tx: &mut Tx, (project, id): Key, now: Timestamp) -> Result<()> {
+    tx.write(sql(SET_ASIDE).bind(project.0).bind(id.0).bind(ms(now))).await?;
+    records::set_aside(tx, (project, id), now).await
+}
+
+/// The fires of those heartbeats, in their order; whatever else is claimable among them is put
+/// right.
+async fn fires(
+    tx: &mut Tx,
+    keys: &[Key],
+    awake_since: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Fire>> {
+    let mut fires = Vec::with_capacity(keys.len());
+    for heartbeat in heartbeats(tx, keys, now).await? {
+        let schedule = match tx.schedules.of(&heartbeat) {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                tracing::error!(heartbeat.id = %heartbeat.id, %error, "a heartbeat had to pause");
+                let after = records::broken(&heartbeat, now);
+                records::save_change(tx, &heartbeat, &after, &[], now).await?;
+                continue;
+            }
+        };
+        match fire(tx, &heartbeat, &schedule, awake_since, now) {
+            Some(fire) => fires.push(fire),
+            None => put_right(tx, &heartbeat, &schedule, now).await?,
+        }
+    }
+    Ok(fires)
+}
+
+fn fire(
+    tx: &Tx,
+    heartbeat: &Heartbeat,
+    schedule: &Schedule,
+    awake_since: Timestamp,
+    now: Timestamp,
+) -> Option<Fire> {
+    if heartbeat.standing() != Standing::Active {
+        return None;
+    }
+    let passed = schedule.advance(&heartbeat.next?, now).passed?;
+    let due_at = passed.latest.at;
+    let trigger = if due_at < awake_since { Trigger::CatchUp } else { Trigger::Schedule };
+    let reason = if passed.first < awake_since { Reason::Downtime } else { Reason::Capacity };
+    let id = ExecutionId::new(&tx.ids, now);
+    let mut execution = records::fresh(heartbeat, id, (trigger, due_at), now);
+    execution.missed_reason = reason;
+    execution.fence = 1;
+    let missed = missed(&passed, reason);
+    Some(Fire { heartbeat: heartbeat.clone(), execution, missed })
+}
+
+fn missed(passed: &Passed, reason: Reason) -> Option<Skipped> {
+    passed.before_latest.map(|last_due_at| Skipped {
+        reason,
+        first_due_at: passed.first,
+        last_due_at,
+        count: passed.count - 1,
+    })
+}
+
+/// A pause that has ended, or a heartbeat that is claimable before its time.
+async fn put_right(
+    tx: &mut Tx,
+    heartbeat: &Heartbeat,
+    schedule: &Schedule,
+    now: Timestamp,
+) -> Result<()> {
+    let mut after = heartbeat.clone();
+    match heartbeat.standing() {
+        Standing::Paused(pause) if pause.resumes_at.is_some_and(|at| at <= now) => {
+            after = standing::resumed(tx, heartbeat, schedule, now).await?;
+        }
+        Standing::Active => {
+            after.claimable_at = heartbeat.next.map(|next| next.at + heartbeat.spread());
+        }
+        _ => after.claimable_at = None,
+    }
+    records::save_change(tx, heartbeat, &after, &[], now).await
+}
+
+/// Writes the rows of fresh fires and marks their heartbeats.
+async fn open_fires(
+    tx: &mut Tx,
+    fires: Vec<Fire>,
+    node: NodeId,
+    now: Timestamp,
+) -> Result<Vec<Claim>> {
+    let rows: Vec<_> = fires.iter().map(|fire| (&fire.execution, Some(node))).collect();
+    let written = records::insert(tx, &rows).await?;
+    let fires = if usize::try_from(written).is_ok_and(|written| written == fires.len()) {
+        fires
+    } else {
+        without_doubles(tx, fires, now).await?
+    };
+    OPENED
+        .write(tx, &fires, |statement, fire| {
+            statement
+                .bind(fire.heartbeat.project_id.0)
+                .bind(fire.heartbeat.id.0)
+                .bind(fire.execution.id.0)
+                .bind(ms(fire.execution.due_at))
+        })
+        .await?;
+    let bots = fires.iter().map(|fire| (fire.heartbeat.project_id, fire.heartbeat.bot_id));
+    let owners = owners(tx, bots).await?;
+    let claims = fires.into_iter().map(|Fire { mut heartbeat, execution, missed }| {
+        heartbeat.open = Some(OpenRun::new(execution.id, execution.due_at));
+        heartbeat.claimable_at = None;
+        owners.claim(execution, Some(heartbeat), node, missed)
+    });
+    claims.collect()
+}
+
+/// A due time that has its row already never fires again: the heartbeat moves past it. That takes
+/// a clock that ran backwards while somebody changed the schedule.
+async fn without_doubles(tx: &mut Tx, fires: Vec<Fire>, now: Timestamp) -> Result<Vec<Fire>> {
+    let mut fresh = Vec::with_capacity(fires.len());
+    for fire in fires {
+        let row = &fire.execution;
+        if tx.find(sql(EXISTS).bind(row.project_id.0).bind(row.id.0)).await?.is_some() {
+            fresh.push(fire);
+            continue;
+        }
+        tracing::warn!(heartbeat.id = %fire.heartbeat.id, fire.due_at = %row.due_at, "this moment has its row already");
+        let schedule = tx.schedules.of(&fire.heartbeat)?;
+        let mut after = fire.heartbeat.clone();
+        after.next = after.next.and_then(|next| schedule.advance(&next, now).next);
+        after.claimable_at = after.next.map(|next| next.at + after.spread());
+        records::save_change(tx, &fire.heartbeat, &after, fire.missed.as_slice(), now).await?;
+    }
+    Ok(fresh)
+}
+
+async fn owners(
+    tx: &mut Tx,
+    bots: impl Iterator<Item = (ProjectId, BotId)>,
+) -> Result<Owners> {
+    let bots: Vec<_> = bots.collect::<HashSet<_>>().into_iter().collect();
+    let projects: Vec<_> =
+        bots.iter().map(|(project, _)| *project).collect::<HashSet<_>>().into_iter().collect();
+    let bots = BOTS
+        .rows(tx, &bots, |statement, (project, bot)| statement.bind(project.0).bind(bot.0))
+        .await?;
+    let projects =
+        PROJECTS.rows(tx, &projects, |statement, project| statement.bind(project.0)).await?;
+    let mut owners = Owners { bots: HashMap::new(), projects: HashMap::new() };
+    for row in &bots {
+        let bot = rows::bot(row)?;
+        owners.bots.insert((bot.project_id, bot.id), bot);
+    }
+    for row in &projects {
+        let project = rows::project(row)?;
+        owners.projects.insert(project.id, project);
+    }
+    Ok(owners)
+}
+
+impl Owners {
+    fn claim(
+        &self,
+        execution: Execution,
+        heartbeat: Option<Heartbeat>,
+        node_id: NodeId,
+        missed: Option<Skipped>,
+    ) -> Result<Claim> {
+        let bot = self.bots.get(&(execution.project_id, execution.bot_id));
+        let project = self.projects.get(&execution.project_id);
+        let (Some(bot), Some(project)) = (bot, project) else {
+            let what = format!("execution {} has no agent or no project", execution.id);
+            return Err(StoreError::Corrupt(what));
+        };
+        Ok(Claim {
+            hold: Hold {
+                project_id: execution.project_id,
+                execution_id: execution.id,
+                node_id,
+                fence: execution.fence,
+            },
+            taken_over: execution.started_at.is_some(),
+            heartbeat,
+            bot: bot.clone(),
+            project: project.clone(),
+            missed,
+            execution,
+        })
+    }
+}

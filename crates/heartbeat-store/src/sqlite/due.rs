@@ -1,0 +1,116 @@
+//! Which heartbeats to take when not all can be: oldest first within a project, round robin
+//! between projects.
+
+use std::collections::{HashMap, HashSet};
+
+use heartbeat_domain::ids::{HeartbeatId, ProjectId};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::rows::{Cursor, ms};
+use super::tx::{Tx, sql};
+use crate::verbs::Result;
+
+/// A heartbeat's key.
+pub(super) type Key = (ProjectId, HeartbeatId);
+
+/// The oldest, each with its turn within its project.
+const OLDEST: &str = "WITH due AS (SELECT project_id, id, claimable_at FROM heartbeats \
+    WHERE claimable_at <= $1 ORDER BY claimable_at LIMIT $2) \
+    SELECT project_id, id, claimable_at, ROW_NUMBER() OVER \
+    (PARTITION BY project_id ORDER BY claimable_at, id) AS turn, COUNT(*) OVER () \
+    FROM due ORDER BY turn, claimable_at, id LIMIT $3";
+
+/// Projects with something due, from one on: a step of the index for each project, not for each
+/// heartbeat.
+const PROJECTS: &str = "WITH RECURSIVE p(project_id, number) AS (\
+    SELECT (SELECT MIN(project_id) FROM heartbeats \
+    WHERE claimable_at IS NOT NULL AND project_id > $1), 1 \
+    UNION ALL \
+    SELECT (SELECT MIN(h.project_id) FROM heartbeats h \
+    WHERE h.claimable_at IS NOT NULL AND h.project_id > p.project_id), p.number + 1 \
+    FROM p WHERE p.project_id IS NOT NULL AND p.number < $2) \
+    SELECT p.project_id, (SELECT MIN(h.claimable_at) FROM heartbeats h \
+    WHERE h.claimable_at IS NOT NULL AND h.project_id = p.project_id) <= $3 \
+    FROM p WHERE p.project_id IS NOT NULL";
+
+const OF_PROJECT: &str = "SELECT project_id, id, claimable_at FROM heartbeats \
+    WHERE project_id = $1 AND claimable_at <= $2 ORDER BY claimable_at, id LIMIT $3";
+
+/// How many projects a look visits when there is a backlog.
+const PROJECTS_MAX: i64 = 128;
+
+/// A due heartbeat and the turn at which it is taken.
+type Turn = (i64, i64, Key);
+
+/// Keys of at most `want` due heartbeats.
+pub(super) async fn keys(tx: &mut Tx, want: usize, now: Timestamp) -> Result<Vec<Key>> {
+    let most = i64::try_from(want).unwrap_or(i64::MAX);
+    let looked_at = most.saturating_mul(2).max(64);
+    let statement = sql(OLDEST).bind(ms(now)).bind(looked_at).bind(most);
+    let mut turns = Vec::new();
+    let mut seen = 0;
+    for row in &tx.rows(statement).await? {
+        let mut c = Cursor::new(row);
+        let key = (ProjectId(c.take()?), HeartbeatId(c.take()?));
+        let (at, turn) = (c.take()?, c.take()?);
+        seen = c.take()?;
+        turns.push((turn, at, key));
+    }
+    if seen >= looked_at {
+        turns.extend(backlog(tx, want, now).await?);
+    }
+    Ok(in_turn(turns, want))
+}
+
+/// What is due of the next projects, so that one with a long backlog does not keep the others
+/// waiting.
+async fn backlog(tx: &mut Tx, want: usize, now: Timestamp) -> Result<Vec<Turn>> {
+    let projects = next_projects(tx, now).await?;
+    let share = (want / projects.len().max(1)).max(1);
+    let share = i64::try_from(share).unwrap_or(i64::MAX);
+    let mut turns = Vec::new();
+    for project in projects {
+        let statement = sql(OF_PROJECT).bind(project).bind(ms(now)).bind(share);
+        for (row, turn) in tx.rows(statement).await?.iter().zip(1..) {
+            let mut c = Cursor::new(row);
+            let key = (ProjectId(c.take()?), HeartbeatId(c.take()?));
+            turns.push((turn, c.take()?, key));
+        }
+    }
+    Ok(turns)
+}
+
+async fn next_projects(tx: &mut Tx, now: Timestamp) -> Result<Vec<Uuid>> {
+    let statement = sql(PROJECTS).bind(tx.round).bind(PROJECTS_MAX).bind(ms(now));
+    let rows = tx.rows(statement).await?;
+    let mut projects = Vec::new();
+    let mut last = Uuid::nil();
+    for row in &rows {
+        let mut c = Cursor::new(row);
+        last = c.take()?;
+        if c.take::<bool>()? {
+            projects.push(last);
+        }
+    }
+    let is_whole = i64::try_from(rows.len()).is_ok_and(|visited| visited >= PROJECTS_MAX);
+    tx.round = if is_whole { last } else { Uuid::nil() };
+    Ok(projects)
+}
+
+/// The first `want` in order of their turns, without doubles. A turn counts within the project,
+/// whichever look found it.
+fn in_turn(mut turns: Vec<Turn>, want: usize) -> Vec<Key> {
+    turns.sort_unstable();
+    let mut known = HashSet::new();
+    let mut taken: HashMap<ProjectId, i64> = HashMap::new();
+    turns.retain(|(_, _, key)| known.insert(*key));
+    turns.sort_unstable_by_key(|(turn, at, key)| (key.0, *at, *turn, key.1));
+    for (turn, _, key) in &mut turns {
+        let count = taken.entry(key.0).or_default();
+        *count += 1;
+        *turn = *count;
+    }
+    turns.sort_unstable();
+    turns.into_iter().take(want).map(|(_, _, key)| key).collect()
+}

@@ -1,0 +1,454 @@
+//! The journal of an execution: what was asked of the world and what it answered.
+
+use async_trait::async_trait;
+use heartbeat_domain::budget::{Held, Reservation, reserve};
+use heartbeat_domain::claim::Hold;
+use heartbeat_domain::execution::Execution;
+use heartbeat_domain::ids::{ExecutionId, ProjectId};
+use heartbeat_domain::notice::NoticeDraft;
+use heartbeat_domain::step::{Step, StepKind, StepState};
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::batch::Batch;
+use super::budgets::{Purse, further};
+use super::failure::failure;
+use super::fires::held;
+use super::outbox::{Origin, write_notices};
+use super::rows::{Cursor, int, ms};
+use super::tx::{Tx, sql};
+use super::{SqliteStore, executions};
+use crate::StoreError;
+use crate::verbs::{CallIntent, Channel, Intent, Journal, Result, TurnIntent, TurnRecord};
+
+static INSERT: Batch = Batch::new(
+    "INSERT INTO steps (project_id, execution_id, seq, attempt, kind, state, name, intent, \
+     effect_id, max_tokens, micro_reserved, micro_input_bound, fence, begun_at, ended_at, notes, \
+     tokens, micro_charged) SELECT column1, column2, column3, column4, column5, column6, column7, \
+     column8, column9, column10, column11, column12, column13, column14, column15, '[]', 0, 0 \
+     FROM (VALUES",
+    15,
+    ") WHERE true ON CONFLICT (project_id, execution_id, seq, attempt) DO NOTHING",
+);
+
+const LATEST: &str = "SELECT seq, attempt, kind, state, name, intent, result, notes, effect_id, \
+    tokens, micro_reserved, micro_charged, fence, begun_at, ended_at, max_tokens, \
+    micro_input_bound FROM steps WHERE project_id = $1 AND execution_id = $2 AND seq = $3 \
+    ORDER BY attempt DESC LIMIT 1";
+
+const ALL: &str = "SELECT seq, attempt, kind, state, name, intent, result, notes, effect_id, \
+    tokens, micro_reserved, micro_charged, fence, begun_at, ended_at, max_tokens, \
+    micro_input_bound FROM steps WHERE project_id = $1 AND execution_id = $2 \
+    ORDER BY seq, attempt";
+
+const END: &str = "UPDATE steps SET state = $5, result = $6, tokens = $7, micro_charged = $8, \
+    micro_reserved = 0, ended_at = $9 \
+    WHERE project_id = $1 AND execution_id = $2 AND seq = $3 AND attempt = $4 AND state = 'begun'";
+
+const NOTE: &str = "UPDATE steps SET notes = $5 \
+    WHERE project_id = $1 AND execution_id = $2 AND seq = $3 AND attempt = $4";
+
+const SPEND: &str = "UPDATE executions SET micro_spent = $3, micro_reserved = $4, \
+    tokens_used = tokens_used + $5, started_at = COALESCE(started_at, $6) \
+    WHERE project_id = $1 AND id = $2";
+
+#[async_trait]
+impl Journal for SqliteStore {
+    async fn open_journal(&self, hold: &Hold, request: &Value, now: Timestamp) -> Result<Value> {
+        let (hold, request) = (*hold, request.clone());
+        self.write(move |tx| Box::pin(open(tx, hold, request, now))).await
+    }
+
+    async fn take_over(&self, hold: &Hold, now: Timestamp) -> Result<Vec<Step>> {
+        let hold = *hold;
+        self.write(move |tx| Box::pin(take_over(tx, hold, now))).await
+    }
+
+    async fn begin_turn(&self, hold: &Hold, intent: &TurnIntent, now: Timestamp) -> Result<Intent> {
+        let (hold, intent) = (*hold, intent.clone());
+        self.write(move |tx| Box::pin(begin_turn(tx, hold, intent, now))).await
+    }
+
+    async fn record_turn(&self, hold: &Hold, record: &TurnRecord, now: Timestamp) -> Result<()> {
+        let (hold, record) = (*hold, record.clone());
+        self.write(move |tx| Box::pin(record_turn(tx, hold, record, now))).await
+    }
+
+    async fn begin_calls(
+        &self,
+        hold: &Hold,
+        calls: &[CallIntent],
+        now: Timestamp,
+    ) -> Result<Intent> {
+        let (hold, calls) = (*hold, calls.to_vec());
+        self.write(move |tx| Box::pin(begin_calls(tx, hold, calls, now))).await
+    }
+
+    async fn record_call(
+        &self,
+        hold: &Hold,
+        (seq, result): (u32, &Value),
+        (notices, channels): (&[NoticeDraft], &[Channel]),
+        now: Timestamp,
+    ) -> Result<()> {
+        let (hold, result) = (*hold, (seq, result.clone()));
+        let told = (notices.to_vec(), channels.to_vec());
+        self.write(move |tx| Box::pin(record_call(tx, hold, result, told, now))).await
+    }
+
+    async fn note_step(&self, hold: &Hold, seq: u32, note: &str) -> Result<()> {
+        let (hold, note) = (*hold, note.to_owned());
+        self.write(move |tx| Box::pin(note_step(tx, hold, seq, note))).await
+    }
+
+    async fn steps(&self, project_id: ProjectId, id: ExecutionId) -> Result<Vec<Step>> {
+        let mut conn = self.read().await?;
+        executions::find(&mut conn, project_id, id).await?;
+        let steps = read_all(&mut conn, project_id, id).await?;
+        Ok(steps.into_iter().map(|kept| kept.step).collect())
+    }
+}
+
+/// A step and what only the store needs of it.
+struct Kept {
+    step: Step,
+    max_tokens: u32,
+    micro_input_bound: u64,
+}
+
+fn read(row: &SqliteRow) -> Result<Kept> {
+    let mut c = Cursor::new(row);
+    let step = Step {
+        seq: c.small()?,
+        attempt: c.small()?,
+        kind: c.name(StepKind::find)?,
+        state: c.name(StepState::find)?,
+        name: c.take()?,
+        intent: c.find_json()?.unwrap_or(Value::Null),
+        result: c.find_json()?,
+        notes: c.find_json()?.unwrap_or_default(),
+        effect_id: c.take()?,
+        tokens: c.count()?,
+        micro_reserved: c.count()?,
+        micro_charged: c.count()?,
+        fence: c.take()?,
+        begun_at: c.time()?,
+        ended_at: c.find_time()?,
+    };
+    Ok(Kept { step, max_tokens: c.small()?, micro_input_bound: c.count()? })
+}
+
+async fn read_all(
+    conn: &mut SqliteConnection,
+    project_id: ProjectId,
+    id: ExecutionId,
+) -> Result<Vec<Kept>> {
+    let rows = sql(ALL).bind(project_id.0).bind(id.0).fetch_all(conn).await;
+    rows.map_err(|error| failure(&error))?.iter().map(read).collect()
+}
+
+async fn latest(tx: &mut Tx, hold: &Hold, seq: u32) -> Result<Option<Kept>> {
+    let statement =
+        sql(LATEST).bind(hold.project_id.0).bind(hold.execution_id.0).bind(i64::from(seq));
+    tx.find(statement).await?.as_ref().map(read).transpose()
+}
+
+async fn open(tx: &mut Tx, hold: Hold, request: Value, now: Timestamp) -> Result<Value> {
+    held(tx, &hold).await?;
+    if let Some(kept) = latest(tx, &hold, 0).await? {
+        return Ok(kept.step.intent);
+    }
+    let mut step = begun(0, StepKind::Request, (String::new(), request.clone()), (&hold, now));
+    step.state = StepState::Done;
+    step.ended_at = Some(now);
+    insert(tx, &hold, &[Kept { step, max_tokens: 0, micro_input_bound: 0 }]).await?;
+    Ok(request)
+}
+
+fn begun(
+    seq: u32,
+    kind: StepKind,
+    (name, intent): (String, Value),
+    (hold, now): (&Hold, Timestamp),
+) -> Step {
+    Step {
+        seq,
+        attempt: 0,
+        kind,
+        state: StepState::Begun,
+        name,
+        intent,
+        result: None,
+        notes: Vec::new(),
+        effect_id: None,
+        tokens: 0,
+        micro_reserved: 0,
+        micro_charged: 0,
+        fence: hold.fence,
+        begun_at: now,
+        ended_at: None,
+    }
+}
+
+async fn insert(tx: &mut Tx, hold: &Hold, steps: &[Kept]) -> Result<u64> {
+    INSERT
+        .write(tx, steps, |statement, kept| {
+            let step = &kept.step;
+            statement
+                .bind(hold.project_id.0)
+                .bind(hold.execution_id.0)
+                .bind(i64::from(step.seq))
+                .bind(i64::from(step.attempt))
+                .bind(step.kind.as_str())
+                .bind(step.state.as_str())
+                .bind(step.name.clone())
+                .bind(step.intent.to_string())
+                .bind(step.effect_id.clone())
+                .bind(i64::from(kept.max_tokens))
+                .bind(int(step.micro_reserved))
+                .bind(int(kept.micro_input_bound))
+                .bind(step.fence)
+                .bind(ms(step.begun_at))
+                .bind(step.ended_at.map(ms))
+        })
+        .await
+}
+
+async fn take_over(tx: &mut Tx, hold: Hold, now: Timestamp) -> Result<Vec<Step>> {
+    let execution = held(tx, &hold).await?;
+    let mut after = execution.held;
+    let steps = read_all(tx.conn(), hold.project_id, hold.execution_id).await?;
+    let was_lost = |kept: &&Kept| {
+        let step = &kept.step;
+        step.kind == StepKind::Turn && step.state == StepState::Begun && step.fence < hold.fence
+    };
+    let mut lost = 0;
+    for kept in steps.iter().filter(was_lost) {
+        lose(tx, &hold, kept, &mut after, now).await?;
+        lost += 1;
+    }
+    if lost == 0 {
+        return Ok(steps.into_iter().map(|kept| kept.step).collect());
+    }
+    spend(tx, &execution, after, (0, None), now).await?;
+    let steps = read_all(tx.conn(), hold.project_id, hold.execution_id).await?;
+    Ok(steps.into_iter().map(|kept| kept.step).collect())
+}
+
+/// A turn whose answer nobody will read: it costs its input, and its reservation ends.
+async fn lose(
+    tx: &mut Tx,
+    hold: &Hold,
+    kept: &Kept,
+    held: &mut Held,
+    now: Timestamp,
+) -> Result<()> {
+    let ends = Ends {
+        state: StepState::Lost,
+        result: None,
+        tokens: 0,
+        micro: kept.micro_input_bound,
+    };
+    end(tx, hold, &kept.step, ends, now).await?;
+    held.spent = held.spent.saturating_add(kept.micro_input_bound);
+    held.reserved = held.reserved.saturating_sub(kept.step.micro_reserved);
+    Ok(())
+}
+
+/// How a step ends.
+struct Ends {
+    state: StepState,
+    result: Option<Value>,
+    tokens: u64,
+    micro: u64,
+}
+
+async fn end(tx: &mut Tx, hold: &Hold, step: &Step, ends: Ends, now: Timestamp) -> Result<u64> {
+    let statement = sql(END)
+        .bind(hold.project_id.0)
+        .bind(hold.execution_id.0)
+        .bind(i64::from(step.seq))
+        .bind(i64::from(step.attempt))
+        .bind(ends.state.as_str())
+        .bind(ends.result.map(|result| result.to_string()))
+        .bind(int(ends.tokens))
+        .bind(int(ends.micro))
+        .bind(ms(now));
+    tx.write(statement).await
+}
+
+/// Writes what an execution has spent and reserved, and what that changes of the budgets.
+async fn spend(
+    tx: &mut Tx,
+    execution: &Execution,
+    after: Held,
+    (tokens, day_limit): (u64, Option<Option<u64>>),
+    now: Timestamp,
+) -> Result<()> {
+    let statement = sql(SPEND)
+        .bind(execution.project_id.0)
+        .bind(execution.id.0)
+        .bind(int(after.spent))
+        .bind(int(after.reserved))
+        .bind(int(tokens))
+        .bind(ms(execution.started_at.unwrap_or(now)));
+    tx.write(statement).await?;
+    let more = further(execution.held, after);
+    purse(execution, now).draw(tx, (0, more), day_limit).await
+}
+
+/// The first turn fixes the period of an execution that was not said to have started.
+fn purse(execution: &Execution, now: Timestamp) -> Purse {
+    let started_at = execution.started_at.unwrap_or(now);
+    Purse::new(execution.project_id, execution.heartbeat_id, started_at)
+}
+
+async fn begin_turn(tx: &mut Tx, hold: Hold, intent: TurnIntent, now: Timestamp) -> Result<Intent> {
+    let mut execution = held(tx, &hold).await?;
+    let mut attempt = 0;
+    if let Some(kept) = latest(tx, &hold, intent.seq).await? {
+        match kept.step.state {
+            StepState::Begun if kept.step.fence == hold.fence => {
+                return Ok(Intent::Go { max_tokens: kept.max_tokens });
+            }
+            StepState::Begun => {
+                let mut after = execution.held;
+                lose(tx, &hold, &kept, &mut after, now).await?;
+                spend(tx, &execution, after, (0, None), now).await?;
+                execution.held = after;
+            }
+            StepState::Lost => {}
+            _ => {
+                let what = format!("turn {} has its result on record", intent.seq);
+                return Err(StoreError::Conflict(what));
+            }
+        }
+        attempt = kept.step.attempt + 1;
+    }
+    if let Some(reason) = execution.cancel_requested {
+        return Ok(Intent::Cancelled(reason));
+    }
+    reserve_turn(tx, &execution, (&hold, attempt), intent, now).await
+}
+
+async fn reserve_turn(
+    tx: &mut Tx,
+    execution: &Execution,
+    (hold, attempt): (&Hold, u32),
+    intent: TurnIntent,
+    now: Timestamp,
+) -> Result<Intent> {
+    let limit = credit_budget(tx, execution).await?;
+    let day_limit = Some(intent.daily_credit_limit);
+    let levels = purse(execution, now).levels(tx, limit, day_limit).await?;
+    let (micro, max_tokens) = match reserve(&levels, &execution.held, &intent.rates, &intent.ask) {
+        Reservation::Granted { micro, max_tokens } => (micro, max_tokens),
+        Reservation::Busy(scope) => return Ok(Intent::Busy(scope)),
+        Reservation::Exhausted(scope) => return Ok(Intent::Exhausted(scope)),
+    };
+    let asked = (intent.model, intent.request);
+    let mut step = begun(intent.seq, StepKind::Turn, asked, (hold, now));
+    step.attempt = attempt;
+    step.micro_reserved = micro;
+    let micro_input_bound = intent.rates.worst_case(intent.ask.input_tokens_max, 0);
+    insert(tx, hold, &[Kept { step, max_tokens, micro_input_bound }]).await?;
+    let mut after = execution.held;
+    after.reserved = after.reserved.saturating_add(micro);
+    spend(tx, execution, after, (0, day_limit), now).await?;
+    Ok(Intent::Go { max_tokens })
+}
+
+async fn credit_budget(tx: &mut Tx, execution: &Execution) -> Result<Option<u64>> {
+    const BUDGET: &str = "SELECT credit_budget FROM heartbeats WHERE project_id = $1 AND id = $2";
+    let Some(id) = execution.heartbeat_id else { return Ok(None) };
+    let row = tx.find(sql(BUDGET).bind(execution.project_id.0).bind(id.0)).await?;
+    row.map_or(Ok(None), |row| Cursor::new(&row).find_count())
+}
+
+async fn record_turn(tx: &mut Tx, hold: Hold, record: TurnRecord, now: Timestamp) -> Result<()> {
+    let execution = held(tx, &hold).await?;
+    let kept = on_record(tx, &hold, record.seq).await?;
+    if kept.step.state != StepState::Begun {
+        return Ok(());
+    }
+    if kept.step.fence != hold.fence {
+        return Err(StoreError::Fenced);
+    }
+    let ends = Ends {
+        state: if record.failed { StepState::Failed } else { StepState::Done },
+        result: Some(record.result),
+        tokens: record.tokens,
+        micro: record.micro,
+    };
+    end(tx, &hold, &kept.step, ends, now).await?;
+    let mut after = execution.held;
+    after.reserved = after.reserved.saturating_sub(kept.step.micro_reserved);
+    after.spent = after.spent.saturating_add(record.micro);
+    spend(tx, &execution, after, (record.tokens, None), now).await
+}
+
+async fn on_record(tx: &mut Tx, hold: &Hold, seq: u32) -> Result<Kept> {
+    let kept = latest(tx, hold, seq).await?;
+    kept.ok_or_else(|| StoreError::Conflict(format!("step {seq} was not begun")))
+}
+
+async fn begin_calls(
+    tx: &mut Tx,
+    hold: Hold,
+    calls: Vec<CallIntent>,
+    now: Timestamp,
+) -> Result<Intent> {
+    let execution = held(tx, &hold).await?;
+    if let Some(call) = calls.first()
+        && latest(tx, &hold, call.seq).await?.is_some()
+    {
+        return Ok(Intent::Go { max_tokens: 0 });
+    }
+    if let Some(reason) = execution.cancel_requested {
+        return Ok(Intent::Cancelled(reason));
+    }
+    let steps = calls.into_iter().map(|call| {
+        let mut step = begun(call.seq, StepKind::Call, (call.tool, call.call), (&hold, now));
+        step.effect_id = Some(call.effect_id);
+        Kept { step, max_tokens: 0, micro_input_bound: 0 }
+    });
+    let steps: Vec<Kept> = steps.collect();
+    insert(tx, &hold, &steps).await?;
+    Ok(Intent::Go { max_tokens: 0 })
+}
+
+async fn record_call(
+    tx: &mut Tx,
+    hold: Hold,
+    (seq, result): (u32, Value),
+    (notices, channels): (Vec<NoticeDraft>, Vec<Channel>),
+    now: Timestamp,
+) -> Result<()> {
+    let execution = held(tx, &hold).await?;
+    let kept = on_record(tx, &hold, seq).await?;
+    let ends = Ends { state: StepState::Done, result: Some(result), tokens: 0, micro: 0 };
+    if end(tx, &hold, &kept.step, ends, now).await? == 0 {
+        return Ok(());
+    }
+    let origin = Origin::of_execution(&execution);
+    write_notices(tx, &origin, &notices, (&channels, now)).await?;
+    Ok(())
+}
+
+async fn note_step(tx: &mut Tx, hold: Hold, seq: u32, note: String) -> Result<()> {
+    held(tx, &hold).await?;
+    let kept = on_record(tx, &hold, seq).await?;
+    let mut notes = kept.step.notes;
+    notes.push(note);
+    let notes = serde_json::to_string(&notes).expect("a list of texts always serialises");
+    let statement = sql(NOTE)
+        .bind(hold.project_id.0)
+        .bind(hold.execution_id.0)
+        .bind(i64::from(seq))
+        .bind(i64::from(kept.step.attempt))
+        .bind(notes);
+    tx.write(statement).await?;
+    Ok(())
+}

@@ -1,0 +1,13 @@
+-- Incarnations of processes and their leases. Nodes belong to no project.
+CREATE TABLE nodes (
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    awake_since BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL,
+    ended_at BIGINT,
+    CONSTRAINT nodes_pkey PRIMARY KEY (id),
+    CONSTRAINT nodes_id_is_a_uuid CHECK (length(id) = 16)
+);
+
+CREATE INDEX nodes_open ON nodes (lease_until) WHERE ended_at IS NULL;

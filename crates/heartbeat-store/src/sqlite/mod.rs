@@ -1,0 +1,161 @@
+//! SQLite: one file, one writer, many readers.
+//!
+//! Ids are 16-byte blobs, half as long as their text in every key and index; PostgreSQL has `uuid`
+//! for the same. Times are whole milliseconds. Nothing is cached that another process could change.
+
+mod access;
+mod batch;
+mod bots;
+mod budgets;
+mod claims;
+mod due;
+mod endings;
+mod executions;
+mod failure;
+mod fires;
+mod heartbeats;
+mod journal;
+mod migrations;
+mod nodes;
+mod outbox;
+mod records;
+mod rollups;
+mod rows;
+mod sealing;
+mod schedules;
+mod serving;
+mod standing;
+mod stats;
+#[cfg(feature = "testing")]
+mod testing;
+mod tx;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heartbeat_domain::ids::IdSource;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
+
+use self::failure::failure;
+pub use self::serving::{ServeLock, lock_for_serving};
+use self::tx::Tx;
+use self::writer::{Queue, Work};
+use crate::StoreError;
+use crate::verbs::Result;
+
+/// How to open a database file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Make the file if there is none.
+    pub create: bool,
+    /// Flush every commit to the disk; given up only by simulations.
+    pub durable: bool,
+    /// How long to wait for another process that writes.
+    pub patience: Duration,
+    /// How many verbs may read at once.
+    pub readers: u32,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { create: true, durable: true, patience: Duration::from_secs(10), readers: 4 }
+    }
+}
+
+/// A database file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    queue: Queue,
+    readers: SqlitePool,
+    /// For values that are random but no ids.
+    ids: Arc<IdSource>,
+}
+
+impl SqliteStore {
+    /// Opens a file, brings its schema up to date and checks that it can be written.
+    ///
+    /// # Errors
+    /// Each with what to do: the file is missing, read-only, damaged, not a database, another
+    /// program's, locked by another process, or written by a newer version.
+    pub async fn open(path: &Path, ids: Arc<IdSource>, options: OpenOptions) -> Result<Self> {
+        if !options.create && !path.exists() {
+            let what = format!("there is no file {}", path.display());
+            return Err(StoreError::Unavailable(what));
+        }
+        let mut conn = connect(path, options).await.map_err(|error| about(path, error))?;
+        if let Err(error) = prepare(&mut conn).await {
+            return Err(about(path, error));
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers)
+            .min_connections(0)
+            .connect_lazy_with(connect_options(path, options).read_only(true));
+        let tx = Tx::new(conn, Arc::clone(&ids), Arc::default());
+        Ok(Self { queue: writer::start(tx), readers, ids })
+    }
+
+    /// Lets verbs that wait end, and closes the file.
+    pub async fn close(&self) {
+        self.queue.stop().await;
+        self.readers.close().await;
+    }
+
+    /// Runs a verb that writes; answers once it is durable.
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        F: for<'c> FnOnce(&'c mut Tx) -> Work<'c, T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.queue.run(work).await
+    }
+
+    /// A connection for a verb that reads.
+    async fn read(&self) -> Result<PoolConnection<Sqlite>> {
+        self.readers.acquire().await.map_err(|error| failure(&error))
+    }
+}
+
+fn connect_options(path: &Path, options: OpenOptions) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(options.patience)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-32768")
+        .pragma("temp_store", "memory")
+        .disable_statement_logging()
+}
+
+async fn connect(path: &Path, options: OpenOptions) -> Result<SqliteConnection> {
+    let durability =
+        if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off };
+    let options = connect_options(path, options)
+        .create_if_missing(options.create)
+        .journal_mode(SqliteJournalMode::Wal)
+        .foreign_keys(true)
+        .synchronous(durability);
+    options.connect().await.map_err(|error| failure(&error))
+}
+
+/// Checks that the file can be written, and migrates it.
+async fn prepare(conn: &mut SqliteConnection) -> Result<()> {
+    let probe = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut *conn).await;
+    probe.map_err(|error| failure(&error))?;
+    migrations::migrate(conn).await
+}
+
+/// `error` with the file that it is about.
+fn about(path: &Path, error: StoreError) -> StoreError {
+    let path = path.display();
+    match error {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{path}: {why}")),
+        StoreError::Corrupt(why) => StoreError::Corrupt(format!("{path}: {why}")),
+        StoreError::Conflict(why) => StoreError::Conflict(format!("{path}: {why}")),
+        other => other,
+    }
+}
