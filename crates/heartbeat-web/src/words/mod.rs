@@ -1,0 +1,12 @@
+//! Values of the domain in words for people: schedules, moments, amounts.
+
+mod amount;
+mod cadence;
+mod cron;
+mod elapsed;
+mod watch;
+
+pub(crate) use self::amount::{count, credits_of_micro, duration, excerpt, plural};
+pub(crate) use self::cadence::schedule;
+pub(crate) use self::elapsed::relative;
+pub(crate) use self::watch::watch;
