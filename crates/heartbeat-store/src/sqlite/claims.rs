@@ -35,9 +35,10 @@ const UNHELD: &str = concat!(
 );
 
 static TAKE: Batch = Batch::new(
-    "WITH v(project_id, id, holder) AS (VALUES",
-    3,
-    ") UPDATE executions SET holder = v.holder, fence = fence + 1, claimable_at = NULL \
+    "WITH v(project_id, id, holder, started_at) AS (VALUES",
+    4,
+    ") UPDATE executions SET holder = v.holder, fence = fence + 1, claimable_at = NULL, \
+     started_at = COALESCE(executions.started_at, v.started_at) \
      FROM v WHERE executions.project_id = v.project_id AND executions.id = v.id",
 );
 
@@ -123,7 +124,7 @@ async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<C
         return Ok(Vec::new());
     }
     TAKE.write(tx, &free, |statement, row| {
-        statement.bind(row.project_id.0).bind(row.id.0).bind(ask.node_id.0)
+        statement.bind(row.project_id.0).bind(row.id.0).bind(ask.node_id.0).bind(ms(now))
     })
     .await?;
     let keys: Vec<Key> =
@@ -136,6 +137,7 @@ async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<C
     for mut execution in free {
         execution.fence += 1;
         execution.claimable_at = None;
+        execution.started_at.get_or_insert(now);
         let key = execution.heartbeat_id.map(|id| (execution.project_id, id));
         let heartbeat = key.and_then(|key| found.remove(&key));
         let missed = missed_before(tx, heartbeat.as_ref(), &execution);
@@ -232,6 +234,7 @@ fn fire(
     let mut execution = records::fresh(heartbeat, id, (trigger, due_at), now);
     execution.missed_reason = reason;
     execution.fence = 1;
+    execution.started_at = Some(now);
     let missed = missed(&passed, reason);
     Some(Fire { heartbeat: heartbeat.clone(), execution, missed })
 }
@@ -363,7 +366,7 @@ impl Owners {
                 node_id,
                 fence: execution.fence,
             },
-            taken_over: execution.started_at.is_some(),
+            taken_over: execution.fence > 1,
             heartbeat,
             bot: bot.clone(),
             project: project.clone(),

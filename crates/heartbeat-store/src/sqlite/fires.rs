@@ -26,9 +26,6 @@ const NEXT_CLAIMABLE: &str = "SELECT MIN(at) FROM (\
     SELECT MIN(n.lease_until) FROM nodes n WHERE n.ended_at IS NULL \
     AND EXISTS (SELECT 1 FROM executions e WHERE e.holder = n.id)) AS moments";
 
-const START: &str = "UPDATE executions SET started_at = COALESCE(started_at, $5) \
-    WHERE project_id = $1 AND id = $2 AND holder = $3 AND fence = $4";
-
 const RELEASE: &str = "UPDATE executions SET holder = NULL, claimable_at = $5 \
     WHERE project_id = $1 AND id = $2 AND holder = $3 AND fence = $4 AND phase = 'running'";
 
@@ -77,11 +74,6 @@ impl Fires for SqliteStore {
     async fn trigger(&self, ask: TriggerAsk, now: Timestamp) -> Result<Execution> {
         let now = rows::whole_ms(now);
         self.write(move |tx| Box::pin(trigger(tx, ask, now))).await
-    }
-
-    async fn start(&self, hold: &Hold, now: Timestamp) -> Result<()> {
-        let hold = *hold;
-        self.write(move |tx| Box::pin(move_held(tx, START, hold, now))).await
     }
 
     async fn finish(

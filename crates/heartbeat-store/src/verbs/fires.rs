@@ -51,7 +51,7 @@ pub trait Fires: Send + Sync {
     ///
     /// A heartbeat with an open execution is never taken anew. A fresh fire gets its row, unique on
     /// (project, heartbeat, due time), for the latest due time not after `now`; `next` stays. Every
-    /// claim raises the fence. A paused heartbeat whose pause has ended resumes and is not taken.
+    /// claim raises the fence; the first one is when the execution started. A paused heartbeat whose pause has ended resumes and is not taken.
     /// `Fenced` if the node itself is no longer live.
     async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>>;
 
@@ -63,9 +63,6 @@ pub trait Fires: Send + Sync {
     /// `skipped: previous_run_active` while another execution of the heartbeat is open. Moves no
     /// grid.
     async fn trigger(&self, ask: TriggerAsk, now: Timestamp) -> Result<Execution>;
-
-    /// Records that the holder begins to carry out a fresh claim: `started_at`. Idempotent; fenced.
-    async fn start(&self, hold: &Hold, now: Timestamp) -> Result<()>;
 
     /// Ends an execution: [`heartbeat_domain::settlement::settle`] on the rows as this transaction
     /// locks them, and everything that it says is written: row, charge, breaker, next due time,
