@@ -1,0 +1,46 @@
+//! `heartbeat pause` and `heartbeat resume`.
+
+use heartbeat_engine::control::Control;
+use heartbeat_store::verbs::Reach;
+use serde_json::json;
+
+use super::find;
+use crate::args::{BotWithin, ReachArgs, Within};
+use crate::output::Out;
+
+/// Stops everything within reach.
+pub(crate) async fn pause(ask: &ReachArgs, control: &Control, out: &mut Out) -> anyhow::Result<()> {
+    let stopped = control.pause(reach(ask, control).await?).await?;
+    let text = format!(
+        "Stopped {} heartbeats; {} executions end at their next step",
+        stopped.heartbeats.len(),
+        stopped.executions.len()
+    );
+    let value = json!({ "heartbeats": stopped.heartbeats, "executions": stopped.executions });
+    out.either(&value, &text);
+    Ok(())
+}
+
+/// Lets everything within reach go on.
+pub(crate) async fn resume(
+    ask: &ReachArgs,
+    control: &Control,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let resumed = control.resume(reach(ask, control).await?).await?;
+    let text = format!("{} heartbeats go on", resumed.len());
+    out.either(&json!({ "heartbeats": resumed }), &text);
+    Ok(())
+}
+
+async fn reach(ask: &ReachArgs, control: &Control) -> anyhow::Result<Reach> {
+    if let Some(project) = &ask.project {
+        return Ok(Reach::Project(control.pick_project(Some(project)).await?.id));
+    }
+    if ask.bot.is_some() {
+        let within = BotWithin { within: Within { project: None }, bot: ask.bot.clone() };
+        let bot = find::one_bot(control, &within).await?;
+        return Ok(Reach::Bot(bot.project_id, bot.id));
+    }
+    Ok(Reach::All)
+}

@@ -1,0 +1,35 @@
+//! Settings of the log, which goes to stderr.
+
+use anyhow::bail;
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LogConfig {
+    pub(crate) level: String,
+    pub(crate) format: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: "text".into() }
+    }
+}
+
+impl LogConfig {
+    /// Begins to log.
+    pub(crate) fn begin(&self) -> anyhow::Result<()> {
+        let Ok(filter) = self.level.parse::<EnvFilter>() else {
+            bail!("log.level `{}` is not a level or filter", self.level);
+        };
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let begun = match self.format.as_str() {
+            "text" => log.try_init(),
+            "json" => log.json().try_init(),
+            other => bail!("log.format must be `text` or `json`, not `{other}`"),
+        };
+        begun.map_err(|error| anyhow::anyhow!("the log cannot begin: {error}"))
+    }
+}

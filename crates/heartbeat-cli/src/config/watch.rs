@@ -1,0 +1,25 @@
+//! What watches may reach.
+
+use std::path::PathBuf;
+
+use heartbeat_engine::control::WatchChecks;
+use heartbeat_tools::{AllowedHosts, LocalFiles};
+use serde::Deserialize;
+
+/// `[watch]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WatchConfig {
+    pub(crate) local_roots: Vec<PathBuf>,
+    pub(crate) http_hosts: Vec<String>,
+}
+
+impl WatchConfig {
+    /// What may be reached; files of `never` are not, wherever they stand.
+    pub(crate) fn checks(&self, never: Vec<PathBuf>) -> anyhow::Result<WatchChecks> {
+        Ok(WatchChecks {
+            files: LocalFiles::new(self.local_roots.clone(), never),
+            hosts: AllowedHosts::new(self.http_hosts.clone())?,
+        })
+    }
+}

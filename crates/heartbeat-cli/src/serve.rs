@@ -1,0 +1,141 @@
+//! The composition root: settings, store, models, engine, HTTP, signals; readable top to bottom.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use heartbeat_agent::Models;
+use heartbeat_agent::default_model::DefaultModel;
+use heartbeat_engine::Parts;
+use heartbeat_engine::events::Live;
+use heartbeat_engine::pulse::Pulse;
+use heartbeat_store::sqlite::lock_for_serving;
+use heartbeat_tools::Probes;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::ServeArgs;
+use crate::config::{Config, Environment};
+use crate::demo;
+use crate::first_start::{self, Greeting};
+use crate::http;
+use crate::open::{Missing, Opened, database_path, open};
+use crate::output::Out;
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn serve(
+    mut config: Config,
+    environment: &Environment,
+    ask: ServeArgs,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    if let Some(listen) = ask.listen {
+        config.listen = listen;
+    }
+    config.log.begin()?;
+    let path = database_path(&config.database_url)?;
+    let _only_server = lock_for_serving(&path)?;
+    let demo_file = ask.demo.then(|| demo::prepare(&path, &mut config)).transpose()?;
+    let opened = open(&config, Missing::Create).await?;
+    let listener = listen(&config).await?;
+    let address = listener.local_addr().context("the listener has no address")?;
+
+    let models = Arc::new(Models::new(config.models.settings(environment)?)?);
+    let default_model = models.choose_default().await;
+    let live = Live::default();
+    let shutdown = CancellationToken::new();
+    let parts = parts(&config, &opened, &models, &live)?;
+    let pulse = Pulse::new(parts, node_name(), shutdown.clone());
+    let control = opened.control(&config, pulse.wake());
+
+    let first = first_start::ensure_project(&control).await?;
+    let demo = match &demo_file {
+        Some(file) => Some(demo::set_up(&control, first.project.id, file, &default_model).await?),
+        None => None,
+    };
+    let served = http::Served { control: &control, live: &live, config: &config, address };
+    let router = http::router(served, &default_model)?;
+    let greeting = Greeting { address, public_url: config.public_url.as_deref(), model: &default_model };
+    first_start::greet(&control, &first, &greeting, (&opened.path, demo.as_deref()), out).await?;
+
+    let serving = http::serve(listener, router, shutdown.clone());
+    tokio::try_join!(
+        async { pulse.run().await.map_err(anyhow::Error::from) },
+        serving,
+        stop_on_signal(shutdown.clone()),
+    )?;
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+fn parts(
+    config: &Config,
+    opened: &Opened,
+    models: &Arc<Models>,
+    live: &Live,
+) -> anyhow::Result<Parts> {
+    let probes = Probes::new(opened.checks.files.clone(), opened.checks.hosts.clone());
+    Ok(Parts {
+        store: Arc::clone(&opened.store),
+        waiter: Arc::clone(&opened.waiter),
+        ids: Arc::clone(&opened.ids),
+        models: Arc::clone(models) as Arc<dyn heartbeat_engine::Providers>,
+        observe: Arc::new(probes),
+        carrier: Arc::new(config.webhook.carrier()?),
+        plans: Arc::new(config.plans()),
+        settings: Arc::new(config.engine.settings(config.webhook.channels())),
+        live: live.clone(),
+    })
+}
+
+/// Beyond loopback a public URL is required, because pages check it.
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(&config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    if !is_loopback && config.public_url.is_none() {
+        anyhow::bail!(
+            "{} is reachable from other machines: set `public_url` (HEARTBEAT_PUBLIC_URL) to the \
+             address at which people reach this server",
+            config.listen
+        );
+    }
+    Ok(listener)
+}
+
+fn node_name() -> String {
+    format!("{}:{}", heartbeat_tools::host_name(), std::process::id())
+}
+
+/// Cancels `shutdown` on Ctrl-C or SIGTERM.
+async fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        signal = signalled() => signal?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    tracing::info!("Stopping: what runs may come to its end");
+    shutdown.cancel();
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn signalled() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn signalled() -> anyhow::Result<()> {
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+/// What the first screen says of the model.
+pub(crate) fn model_line(model: &DefaultModel) -> String {
+    format!("{} ({})", model.model, model.why)
+}
