@@ -38,11 +38,7 @@ impl std::str::FromStr for Address {
 ///
 /// # Errors
 /// As [`SqliteStore::open`], or the address is not one.
-pub async fn open(
-    url: &str,
-    ids: Arc<IdSource>,
-    options: OpenOptions,
-) -> Result<Arc<dyn Store>> {
+pub async fn open(url: &str, ids: Arc<IdSource>, options: OpenOptions) -> Result<Arc<dyn Store>> {
     match url.parse()? {
         Address::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path, ids, options).await?)),
     }

@@ -5,12 +5,14 @@
 
 mod address;
 mod error;
+mod kill_point;
 pub mod sealing;
 pub mod sqlite;
 pub mod verbs;
 
 pub use self::address::{Address, open};
 pub use self::error::{Limit, StoreError, Thing};
+pub use self::kill_point::kill_point;
 use self::verbs::{Access, Bots, Executions, Fires, Heartbeats, Journal, Outbox, Stats};
 
 /// Everything that is remembered: the sum of the verb groups.

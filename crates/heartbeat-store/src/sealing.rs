@@ -58,12 +58,10 @@ impl SealingKey {
     /// # Errors
     /// `Unavailable` if the file cannot be read or made; `Conflict` if it holds something else.
     pub fn load_or_create(path: &Path, ids: &IdSource) -> Result<Self> {
-        let unavailable =
-            |error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        let unavailable = |error| StoreError::Unavailable(format!("{}: {error}", path.display()));
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::from_text(&text).map_err(|error| {
-                StoreError::Conflict(format!("{}: {error}", path.display()))
-            }),
+            Ok(text) => Self::from_text(&text)
+                .map_err(|error| StoreError::Conflict(format!("{}: {error}", path.display()))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = Self::generate(ids);
                 create_private(path, &STANDARD.encode(key.0)).map_err(unavailable)?;
@@ -76,8 +74,15 @@ impl SealingKey {
     /// A short text that tells keys apart and says nothing else about them.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let digest = Sha256::new().chain_update(b"heartbeat sealing key").chain_update(self.0);
-        digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let digest = Sha256::new()
+            .chain_update(b"heartbeat sealing key")
+            .chain_update(self.0);
+        digest
+            .finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Seals a secret of a project.
@@ -88,7 +93,13 @@ impl SealingKey {
         let aad = bound_to(owner);
         let sealed = self
             .cipher()
-            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad })
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: plain,
+                    aad: &aad,
+                },
+            )
             .expect("only texts of more than 256 GB cannot be sealed");
         [nonce.as_slice(), &sealed].concat()
     }
@@ -101,7 +112,15 @@ impl SealingKey {
         let opened = sealed.split_at_checked(NONCE).and_then(|(nonce, text)| {
             let nonce = XNonce::from(<[u8; NONCE]>::try_from(nonce).ok()?);
             let aad = bound_to(owner);
-            self.cipher().decrypt(&nonce, Payload { msg: text, aad: &aad }).ok()
+            self.cipher()
+                .decrypt(
+                    &nonce,
+                    Payload {
+                        msg: text,
+                        aad: &aad,
+                    },
+                )
+                .ok()
         });
         opened.ok_or_else(|| {
             StoreError::Corrupt("a secret does not open with this key; enter it anew".into())
@@ -121,7 +140,9 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     if text.len() != 2 * KEY || !text.is_ascii() {
         return None;
     }
-    (0..KEY).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()).collect()
+    (0..KEY)
+        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok())
+        .collect()
 }
 
 /// Makes a file that only this user can read; never writes over one that is there.

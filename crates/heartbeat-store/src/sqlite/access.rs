@@ -20,10 +20,17 @@ const INSERT: &str = "INSERT INTO projects (id, name, plan, paused_at, created_a
 
 const NAMED: &str = "SELECT 1 FROM projects WHERE name = $1 AND id <> $2";
 
-const ONE: &str = concat!("SELECT ", project_columns!(), " FROM projects p WHERE p.id = $1");
+const ONE: &str = concat!(
+    "SELECT ",
+    project_columns!(),
+    " FROM projects p WHERE p.id = $1"
+);
 
-const ALL: &str =
-    concat!("SELECT ", project_columns!(), " FROM projects p ORDER BY p.created_at, p.id");
+const ALL: &str = concat!(
+    "SELECT ",
+    project_columns!(),
+    " FROM projects p ORDER BY p.created_at, p.id"
+);
 
 const SET_PLAN: &str = "UPDATE projects SET plan = $2 WHERE id = $1";
 
@@ -35,8 +42,7 @@ const FIND_KEY: &str = "SELECT id, project_id, scope FROM keys WHERE hash = $1";
 const INSERT_SIGN_IN: &str = "INSERT INTO sign_ins (hash, project_id, expires_at) \
     VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
 
-const SIGN_IN: &str =
-    "SELECT project_id, expires_at, session_hash FROM sign_ins WHERE hash = $1";
+const SIGN_IN: &str = "SELECT project_id, expires_at, session_hash FROM sign_ins WHERE hash = $1";
 
 const USE_SIGN_IN: &str = "UPDATE sign_ins SET session_hash = $2 WHERE hash = $1";
 
@@ -68,18 +74,25 @@ impl Access for SqliteStore {
 
     async fn set_plan(&self, id: ProjectId, plan: &Plan, now: Timestamp) -> Result<Project> {
         let (plan, now) = (plan.clone(), rows::whole_ms(now));
-        self.write(move |tx| Box::pin(set_plan(tx, id, plan, now))).await
+        self.write(move |tx| Box::pin(set_plan(tx, id, plan, now)))
+            .await
     }
 
     async fn create_key(&self, key: &Key, hash: &SecretHash, now: Timestamp) -> Result<()> {
         let (key, hash) = (*key, *hash);
-        self.write(move |tx| Box::pin(create_key(tx, key, hash, now))).await
+        self.write(move |tx| Box::pin(create_key(tx, key, hash, now)))
+            .await
     }
 
     async fn find_key(&self, hash: &SecretHash) -> Result<Option<Key>> {
         let mut conn = self.read().await?;
-        let row = sql(FIND_KEY).bind(hash.to_vec()).fetch_optional(&mut *conn).await;
-        let Some(row) = row.map_err(|error| failure(&error))? else { return Ok(None) };
+        let row = sql(FIND_KEY)
+            .bind(hash.to_vec())
+            .fetch_optional(&mut *conn)
+            .await;
+        let Some(row) = row.map_err(|error| failure(&error))? else {
+            return Ok(None);
+        };
         let mut c = Cursor::new(&row);
         Ok(Some(Key {
             id: KeyId(c.take()?),
@@ -95,7 +108,8 @@ impl Access for SqliteStore {
         expires_at: Timestamp,
     ) -> Result<()> {
         let hash = *hash;
-        self.write(move |tx| Box::pin(create_sign_in(tx, hash, project_id, expires_at))).await
+        self.write(move |tx| Box::pin(create_sign_in(tx, hash, project_id, expires_at)))
+            .await
     }
 
     async fn redeem_sign_in(
@@ -106,14 +120,19 @@ impl Access for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<ProjectId>> {
         let (code, session) = (*code, (*session, session_expires_at));
-        self.write(move |tx| Box::pin(redeem(tx, code, session, now))).await
+        self.write(move |tx| Box::pin(redeem(tx, code, session, now)))
+            .await
     }
 
     async fn find_session(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<ProjectId>> {
         let mut conn = self.read().await?;
         let statement = sql(FIND_SESSION).bind(hash.to_vec()).bind(ms(now));
-        let row = statement.fetch_optional(&mut *conn).await.map_err(|error| failure(&error))?;
-        row.map(|row| Ok(ProjectId(Cursor::new(&row).take()?))).transpose()
+        let row = statement
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
+        row.map(|row| Ok(ProjectId(Cursor::new(&row).take()?)))
+            .transpose()
     }
 
     async fn end_session(&self, hash: &SecretHash) -> Result<()> {
@@ -135,20 +154,30 @@ fn scope(text: &str) -> Option<KeyScope> {
 
 /// A project.
 pub(super) async fn find(conn: &mut SqliteConnection, id: ProjectId) -> Result<Project> {
-    let row = sql(ONE).bind(id.0).fetch_optional(conn).await.map_err(|error| failure(&error))?;
+    let row = sql(ONE)
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await
+        .map_err(|error| failure(&error))?;
     rows::project(&row.ok_or(StoreError::NotFound(Thing::Project))?)
 }
 
 /// All projects, oldest first.
 pub(super) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Project>> {
-    let rows = sql(ALL).fetch_all(conn).await.map_err(|error| failure(&error))?;
+    let rows = sql(ALL)
+        .fetch_all(conn)
+        .await
+        .map_err(|error| failure(&error))?;
     rows.iter().map(rows::project).collect()
 }
 
 async fn create(tx: &mut Tx, project: Project) -> Result<Project> {
     let named = sql(NAMED).bind(project.name.clone()).bind(project.id.0);
     if tx.find(named).await?.is_some() {
-        let what = format!("There is a project named {} already; choose another name.", project.name);
+        let what = format!(
+            "There is a project named {} already; choose another name.",
+            project.name
+        );
         return Err(StoreError::Conflict(what));
     }
     let statement = sql(INSERT)
@@ -163,7 +192,8 @@ async fn create(tx: &mut Tx, project: Project) -> Result<Project> {
 
 async fn set_plan(tx: &mut Tx, id: ProjectId, plan: Plan, now: Timestamp) -> Result<Project> {
     find(tx.conn(), id).await?;
-    tx.write(sql(SET_PLAN).bind(id.0).bind(plan.name.clone())).await?;
+    tx.write(sql(SET_PLAN).bind(id.0).bind(plan.name.clone()))
+        .await?;
     standing::fit_plan(tx, id, &plan, now).await?;
     find(tx.conn(), id).await
 }
@@ -187,8 +217,10 @@ async fn create_sign_in(
     expires_at: Timestamp,
 ) -> Result<()> {
     find(tx.conn(), project_id).await?;
-    let statement =
-        sql(INSERT_SIGN_IN).bind(hash.to_vec()).bind(project_id.0).bind(ms(expires_at));
+    let statement = sql(INSERT_SIGN_IN)
+        .bind(hash.to_vec())
+        .bind(project_id.0)
+        .bind(ms(expires_at));
     tx.write(statement).await?;
     Ok(())
 }
@@ -199,7 +231,9 @@ async fn redeem(
     (session, expires_at): (SecretHash, Timestamp),
     now: Timestamp,
 ) -> Result<Option<ProjectId>> {
-    let Some(row) = tx.find(sql(SIGN_IN).bind(code.to_vec())).await? else { return Ok(None) };
+    let Some(row) = tx.find(sql(SIGN_IN).bind(code.to_vec())).await? else {
+        return Ok(None);
+    };
     let mut c = Cursor::new(&row);
     let (project, code_expires_at) = (ProjectId(c.take()?), c.time()?);
     match c.take::<Option<Vec<u8>>>()? {
@@ -210,9 +244,12 @@ async fn redeem(
     }
     tx.write(sql(FORGET_SIGN_INS).bind(ms(now))).await?;
     tx.write(sql(FORGET_SESSIONS).bind(ms(now))).await?;
-    tx.write(sql(USE_SIGN_IN).bind(code.to_vec()).bind(session.to_vec())).await?;
-    let statement =
-        sql(INSERT_SESSION).bind(session.to_vec()).bind(project.0).bind(ms(expires_at));
+    tx.write(sql(USE_SIGN_IN).bind(code.to_vec()).bind(session.to_vec()))
+        .await?;
+    let statement = sql(INSERT_SESSION)
+        .bind(session.to_vec())
+        .bind(project.0)
+        .bind(ms(expires_at));
     tx.write(statement).await?;
     Ok(Some(project))
 }

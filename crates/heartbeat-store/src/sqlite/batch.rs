@@ -1,6 +1,8 @@
 //! Many rows in one statement, in sizes that are prepared once and kept.
+//!
+//! Differs: PostgreSQL numbers the values. SQLite takes numbers for names, and the driver looks
+//! each of them up in a list, which makes long statements slow by the square of their length.
 
-use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use sqlx::sqlite::SqliteRow;
@@ -26,7 +28,12 @@ pub(super) struct Batch {
 impl Batch {
     /// `head (…), (…) tail` with rows of `width` values.
     pub(super) const fn new(head: &'static str, width: usize, tail: &'static str) -> Self {
-        Self { head, width, tail, texts: OnceLock::new() }
+        Self {
+            head,
+            width,
+            tail,
+            texts: OnceLock::new(),
+        }
     }
 
     /// Writes all rows; answers how many the database says it wrote.
@@ -75,8 +82,7 @@ impl Batch {
         for row in 0..rows {
             text.push_str(if row == 0 { " (" } else { ", (" });
             for column in 1..=self.width {
-                let comma = if column == 1 { "" } else { ", " };
-                let _ = write!(text, "{comma}${}", row * self.width + column);
+                text.push_str(if column == 1 { "?" } else { ", ?" });
             }
             text.push(')');
         }

@@ -68,12 +68,20 @@ impl Bots for SqliteStore {
     async fn bots(&self, project_id: ProjectId, page: Page) -> Result<Listed<Bot>> {
         let mut conn = self.read().await?;
         access::find(&mut conn, project_id).await?;
-        let statement =
-            sql(PAGE).bind(project_id.0).bind(i64::from(page.size)).bind(page.offset());
-        let rows = statement.fetch_all(&mut *conn).await.map_err(|error| failure(&error))?;
+        let statement = sql(PAGE)
+            .bind(project_id.0)
+            .bind(i64::from(page.size))
+            .bind(page.offset());
+        let rows = statement
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         let count = sql(COUNT).bind(project_id.0).fetch_one(&mut *conn).await;
         let total = Cursor::new(&count.map_err(|error| failure(&error))?).count()?;
-        Ok(Listed { rows: rows.iter().map(rows::bot).collect::<Result<_>>()?, total })
+        Ok(Listed {
+            rows: rows.iter().map(rows::bot).collect::<Result<_>>()?,
+            total,
+        })
     }
 
     async fn update_bot(
@@ -84,12 +92,14 @@ impl Bots for SqliteStore {
         now: Timestamp,
     ) -> Result<Bot> {
         let now = rows::whole_ms(now);
-        self.write(move |tx| Box::pin(update(tx, (project_id, bot), change, now))).await
+        self.write(move |tx| Box::pin(update(tx, (project_id, bot), change, now)))
+            .await
     }
 
     async fn delete_bot(&self, project_id: ProjectId, bot: BotRef, now: Timestamp) -> Result<()> {
         let now = rows::whole_ms(now);
-        self.write(move |tx| Box::pin(delete(tx, (project_id, bot), now))).await
+        self.write(move |tx| Box::pin(delete(tx, (project_id, bot), now)))
+            .await
     }
 }
 
@@ -103,7 +113,10 @@ pub(super) async fn find(
         BotRef::Id(id) => sql(ONE).bind(project_id.0).bind(id.0),
         BotRef::Number(number) => sql(NUMBERED).bind(project_id.0).bind(number),
     };
-    let row = statement.fetch_optional(conn).await.map_err(|error| failure(&error))?;
+    let row = statement
+        .fetch_optional(conn)
+        .await
+        .map_err(|error| failure(&error))?;
     rows::bot(&row.ok_or(StoreError::NotFound(Thing::Bot))?)
 }
 
@@ -170,21 +183,27 @@ pub(super) async fn switch_heartbeat(
     on: bool,
     now: Timestamp,
 ) -> Result<()> {
-    tx.write(sql(SWITCH).bind(project.0).bind(bot.0).bind(on).bind(ms(now))).await?;
+    tx.write(
+        sql(SWITCH)
+            .bind(project.0)
+            .bind(bot.0)
+            .bind(on)
+            .bind(ms(now)),
+    )
+    .await?;
     Ok(())
 }
 
-async fn delete(
-    tx: &mut Tx,
-    (project_id, bot): (ProjectId, BotRef),
-    now: Timestamp,
-) -> Result<()> {
+async fn delete(tx: &mut Tx, (project_id, bot): (ProjectId, BotRef), now: Timestamp) -> Result<()> {
     let bot = find(tx.conn(), project_id, bot).await?;
-    let found = tx.rows(sql(HEARTBEATS).bind(project_id.0).bind(bot.id.0)).await?;
+    let found = tx
+        .rows(sql(HEARTBEATS).bind(project_id.0).bind(bot.id.0))
+        .await?;
     for row in &found {
         let heartbeat = rows::heartbeat(&mut Cursor::new(row))?;
         heartbeats::delete_found(tx, &heartbeat, now).await?;
     }
-    tx.write(sql(DELETE).bind(project_id.0).bind(bot.id.0).bind(ms(now))).await?;
+    tx.write(sql(DELETE).bind(project_id.0).bind(bot.id.0).bind(ms(now)))
+        .await?;
     Ok(())
 }

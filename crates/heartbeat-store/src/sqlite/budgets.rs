@@ -68,7 +68,12 @@ impl Purse {
             .bind(self.heartbeat)
             .bind(self.month)
             .bind(self.day);
-        let level = |scope, limit| Level { scope, limit, used: 0, held: 0 };
+        let level = |scope, limit| Level {
+            scope,
+            limit,
+            used: 0,
+            held: 0,
+        };
         let mut levels = [
             level(Scope::Heartbeat, heartbeat_limit),
             level(Scope::ProjectDay, day_limit.flatten()),

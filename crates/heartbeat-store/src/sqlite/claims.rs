@@ -18,7 +18,9 @@ use super::batch::Batch;
 use super::due::{self, Key};
 use super::nodes;
 use super::records;
-use super::rows::{self, Cursor, bot_columns, execution_columns, heartbeat_columns, ms, project_columns};
+use super::rows::{
+    self, Cursor, bot_columns, execution_columns, heartbeat_columns, ms, project_columns,
+};
 use super::standing;
 use super::tx::{Tx, sql};
 use crate::StoreError;
@@ -65,7 +67,11 @@ static BOTS: Batch = Batch::new(
 static PROJECTS: Batch = Batch::new(
     "WITH v(id) AS (VALUES",
     1,
-    concat!(") SELECT ", project_columns!(), " FROM v JOIN projects p ON p.id = v.id"),
+    concat!(
+        ") SELECT ",
+        project_columns!(),
+        " FROM v JOIN projects p ON p.id = v.id"
+    ),
 );
 
 static OPENED: Batch = Batch::new(
@@ -96,11 +102,18 @@ struct Owners {
 
 pub(super) async fn claim_due(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
     let open = nodes::open(tx).await?;
-    if !open.iter().any(|node| node.id == ask.node_id && node.is_live(now)) {
+    if !open
+        .iter()
+        .any(|node| node.id == ask.node_id && node.is_live(now))
+    {
         return Err(StoreError::Fenced);
     }
     let live = nodes::bury(tx, now).await?;
-    let awake_since = live.iter().map(|node| node.awake_since).min().unwrap_or(now);
+    let awake_since = live
+        .iter()
+        .map(|node| node.awake_since)
+        .min()
+        .unwrap_or(now);
     let mut claims = take_unheld(tx, ask, now).await?;
     let want = ask.want.saturating_sub(claims.len());
     if want > 0 {
@@ -114,7 +127,10 @@ pub(super) async fn claim_due(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Res
 /// Open executions that nobody holds: of dead nodes, released ones, triggers.
 async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
     let want = i64::try_from(ask.want).unwrap_or(i64::MAX);
-    let statement = sql(UNHELD).bind(ms(now)).bind(want.saturating_mul(4)).bind(want);
+    let statement = sql(UNHELD)
+        .bind(ms(now))
+        .bind(want.saturating_mul(4))
+        .bind(want);
     let rows = tx.rows(statement).await?;
     let mut free = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -124,14 +140,22 @@ async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<C
         return Ok(Vec::new());
     }
     TAKE.write(tx, &free, |statement, row| {
-        statement.bind(row.project_id.0).bind(row.id.0).bind(ask.node_id.0).bind(ms(now))
+        statement
+            .bind(row.project_id.0)
+            .bind(row.id.0)
+            .bind(ask.node_id.0)
+            .bind(ms(now))
     })
     .await?;
-    let keys: Vec<Key> =
-        free.iter().filter_map(|row| Some((row.project_id, row.heartbeat_id?))).collect();
+    let keys: Vec<Key> = free
+        .iter()
+        .filter_map(|row| Some((row.project_id, row.heartbeat_id?)))
+        .collect();
     let heartbeats = heartbeats(tx, &keys, now).await?;
-    let mut found: HashMap<Key, Heartbeat> =
-        heartbeats.into_iter().map(|h| ((h.project_id, h.id), h)).collect();
+    let mut found: HashMap<Key, Heartbeat> = heartbeats
+        .into_iter()
+        .map(|h| ((h.project_id, h.id), h))
+        .collect();
     let owners = owners(tx, free.iter().map(|row| (row.project_id, row.bot_id))).await?;
     let mut claims = Vec::with_capacity(free.len());
     for mut execution in free {
@@ -147,14 +171,13 @@ async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<C
 }
 
 /// Due moments before a taken-over fire's own, as its first holder saw them.
-fn missed_before(
-    tx: &Tx,
-    heartbeat: Option<&Heartbeat>,
-    execution: &Execution,
-) -> Option<Skipped> {
+fn missed_before(tx: &Tx, heartbeat: Option<&Heartbeat>, execution: &Execution) -> Option<Skipped> {
     let heartbeat = heartbeat.filter(|heartbeat| heartbeat.standing() == Standing::Active)?;
     let schedule = tx.schedules.of(heartbeat).ok()?;
-    let before = execution.due_at.checked_sub(SignedDuration::from_millis(1)).ok()?;
+    let before = execution
+        .due_at
+        .checked_sub(SignedDuration::from_millis(1))
+        .ok()?;
     let passed = schedule.advance(&heartbeat.next?, before).passed?;
     Some(Skipped {
         reason: execution.missed_reason,
@@ -167,7 +190,9 @@ fn missed_before(
 /// Heartbeats of those keys. One that cannot be read is set aside and said in the log.
 async fn heartbeats(tx: &mut Tx, keys: &[Key], now: Timestamp) -> Result<Vec<Heartbeat>> {
     let found = HEARTBEATS
-        .rows(tx, keys, |statement, (project, id)| statement.bind(project.0).bind(id.0))
+        .rows(tx, keys, |statement, (project, id)| {
+            statement.bind(project.0).bind(id.0)
+        })
         .await?;
     let mut heartbeats = Vec::with_capacity(found.len());
     for row in &found {
@@ -185,7 +210,8 @@ async fn heartbeats(tx: &mut Tx, keys: &[Key], now: Timestamp) -> Result<Vec<Hea
 }
 
 async fn set_aside(tx: &mut Tx, (project, id): Key, now: Timestamp) -> Result<()> {
-    tx.write(sql(SET_ASIDE).bind(project.0).bind(id.0).bind(ms(now))).await?;
+    tx.write(sql(SET_ASIDE).bind(project.0).bind(id.0).bind(ms(now)))
+        .await?;
     records::set_aside(tx, (project, id), now).await
 }
 
@@ -228,15 +254,27 @@ fn fire(
     }
     let passed = schedule.advance(&heartbeat.next?, now).passed?;
     let due_at = passed.latest.at;
-    let trigger = if due_at < awake_since { Trigger::CatchUp } else { Trigger::Schedule };
-    let reason = if passed.first < awake_since { Reason::Downtime } else { Reason::Capacity };
+    let trigger = if due_at < awake_since {
+        Trigger::CatchUp
+    } else {
+        Trigger::Schedule
+    };
+    let reason = if passed.first < awake_since {
+        Reason::Downtime
+    } else {
+        Reason::Capacity
+    };
     let id = ExecutionId::new(&tx.ids, now);
     let mut execution = records::fresh(heartbeat, id, (trigger, due_at), now);
     execution.missed_reason = reason;
     execution.fence = 1;
     execution.started_at = Some(now);
     let missed = missed(&passed, reason);
-    Some(Fire { heartbeat: heartbeat.clone(), execution, missed })
+    Some(Fire {
+        heartbeat: heartbeat.clone(),
+        execution,
+        missed,
+    })
 }
 
 fn missed(passed: &Passed, reason: Reason) -> Option<Skipped> {
@@ -275,7 +313,10 @@ async fn open_fires(
     node: NodeId,
     now: Timestamp,
 ) -> Result<Vec<Claim>> {
-    let rows: Vec<_> = fires.iter().map(|fire| (&fire.execution, Some(node))).collect();
+    let rows: Vec<_> = fires
+        .iter()
+        .map(|fire| (&fire.execution, Some(node)))
+        .collect();
     let written = records::insert(tx, &rows).await?;
     let fires = if usize::try_from(written).is_ok_and(|written| written == fires.len()) {
         fires
@@ -291,13 +332,21 @@ async fn open_fires(
                 .bind(ms(fire.execution.due_at))
         })
         .await?;
-    let bots = fires.iter().map(|fire| (fire.heartbeat.project_id, fire.heartbeat.bot_id));
+    let bots = fires
+        .iter()
+        .map(|fire| (fire.heartbeat.project_id, fire.heartbeat.bot_id));
     let owners = owners(tx, bots).await?;
-    let claims = fires.into_iter().map(|Fire { mut heartbeat, execution, missed }| {
-        heartbeat.open = Some(OpenRun::new(execution.id, execution.due_at));
-        heartbeat.claimable_at = None;
-        owners.claim(execution, Some(heartbeat), node, missed)
-    });
+    let claims = fires.into_iter().map(
+        |Fire {
+             mut heartbeat,
+             execution,
+             missed,
+         }| {
+            heartbeat.open = Some(OpenRun::new(execution.id, execution.due_at));
+            heartbeat.claimable_at = None;
+            owners.claim(execution, Some(heartbeat), node, missed)
+        },
+    );
     claims.collect()
 }
 
@@ -307,33 +356,48 @@ async fn without_doubles(tx: &mut Tx, fires: Vec<Fire>, now: Timestamp) -> Resul
     let mut fresh = Vec::with_capacity(fires.len());
     for fire in fires {
         let row = &fire.execution;
-        if tx.find(sql(EXISTS).bind(row.project_id.0).bind(row.id.0)).await?.is_some() {
+        if tx
+            .find(sql(EXISTS).bind(row.project_id.0).bind(row.id.0))
+            .await?
+            .is_some()
+        {
             fresh.push(fire);
             continue;
         }
         tracing::warn!(heartbeat.id = %fire.heartbeat.id, fire.due_at = %row.due_at, "this moment has its row already");
         let schedule = tx.schedules.of(&fire.heartbeat)?;
         let mut after = fire.heartbeat.clone();
-        after.next = after.next.and_then(|next| schedule.advance(&next, now).next);
+        after.next = after
+            .next
+            .and_then(|next| schedule.advance(&next, now).next);
         after.claimable_at = after.next.map(|next| next.at + after.spread());
         records::save_change(tx, &fire.heartbeat, &after, fire.missed.as_slice(), now).await?;
     }
     Ok(fresh)
 }
 
-async fn owners(
-    tx: &mut Tx,
-    bots: impl Iterator<Item = (ProjectId, BotId)>,
-) -> Result<Owners> {
+async fn owners(tx: &mut Tx, bots: impl Iterator<Item = (ProjectId, BotId)>) -> Result<Owners> {
     let bots: Vec<_> = bots.collect::<HashSet<_>>().into_iter().collect();
-    let projects: Vec<_> =
-        bots.iter().map(|(project, _)| *project).collect::<HashSet<_>>().into_iter().collect();
+    let projects: Vec<_> = bots
+        .iter()
+        .map(|(project, _)| *project)
+        .collect::<HashSet<_>>()
+        .into_iter()
+        .collect();
     let bots = BOTS
-        .rows(tx, &bots, |statement, (project, bot)| statement.bind(project.0).bind(bot.0))
+        .rows(tx, &bots, |statement, (project, bot)| {
+            statement.bind(project.0).bind(bot.0)
+        })
         .await?;
-    let projects =
-        PROJECTS.rows(tx, &projects, |statement, project| statement.bind(project.0)).await?;
-    let mut owners = Owners { bots: HashMap::new(), projects: HashMap::new() };
+    let projects = PROJECTS
+        .rows(tx, &projects, |statement, project| {
+            statement.bind(project.0)
+        })
+        .await?;
+    let mut owners = Owners {
+        bots: HashMap::new(),
+        projects: HashMap::new(),
+    };
     for row in &bots {
         let bot = rows::bot(row)?;
         owners.bots.insert((bot.project_id, bot.id), bot);

@@ -82,7 +82,10 @@ async fn backlog(tx: &mut Tx, want: usize, now: Timestamp) -> Result<Vec<Turn>> 
 }
 
 async fn next_projects(tx: &mut Tx, now: Timestamp) -> Result<Vec<Uuid>> {
-    let statement = sql(PROJECTS).bind(tx.round).bind(PROJECTS_MAX).bind(ms(now));
+    let statement = sql(PROJECTS)
+        .bind(tx.round)
+        .bind(PROJECTS_MAX)
+        .bind(ms(now));
     let rows = tx.rows(statement).await?;
     let mut projects = Vec::new();
     let mut last = Uuid::nil();
@@ -112,5 +115,9 @@ fn in_turn(mut turns: Vec<Turn>, want: usize) -> Vec<Key> {
         *turn = *count;
     }
     turns.sort_unstable();
-    turns.into_iter().take(want).map(|(_, _, key)| key).collect()
+    turns
+        .into_iter()
+        .take(want)
+        .map(|(_, _, key)| key)
+        .collect()
 }

@@ -101,7 +101,9 @@ pub(super) async fn finish_all(
 async fn load(tx: &mut Tx, asks: &[&FinishAsk]) -> Result<Desk> {
     let found = LOAD
         .rows(tx, asks, |statement, ask| {
-            statement.bind(ask.hold.project_id.0).bind(ask.hold.execution_id.0)
+            statement
+                .bind(ask.hold.project_id.0)
+                .bind(ask.hold.execution_id.0)
         })
         .await?;
     let mut desk = Desk::default();
@@ -115,7 +117,8 @@ async fn load(tx: &mut Tx, asks: &[&FinishAsk]) -> Result<Desk> {
         }
         match rows::heartbeat(&mut c) {
             Ok(heartbeat) => {
-                desk.heartbeats.insert((heartbeat.project_id, heartbeat.id), heartbeat);
+                desk.heartbeats
+                    .insert((heartbeat.project_id, heartbeat.id), heartbeat);
             }
             Err(error) => {
                 desk.unreadable.insert(id, error);
@@ -137,7 +140,9 @@ fn check(desk: &Desk, ask: &FinishAsk) -> Result<Option<Settlement>> {
     }
     if held.ended_by == Some(hold.node_id) {
         let again = desk.ended.get(&hold.execution_id).cloned();
-        return Ok(Some(again.unwrap_or_else(|| equivalent(desk, &held.execution))));
+        return Ok(Some(
+            again.unwrap_or_else(|| equivalent(desk, &held.execution)),
+        ));
     }
     if held.holder != Some(hold.node_id) || held.execution.phase != Phase::Running {
         return Err(StoreError::Fenced);
@@ -163,7 +168,13 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
     let execution = held.expect("`check` found it").execution.clone();
     let now = rows::whole_ms(ask.now);
     let levels = budgets::levels_of_ending(tx, &execution, desk.heartbeat_of(&execution)).await?;
-    let mut settlement = settle_on(tx, desk.heartbeat_of(&execution), &execution, (ask, &levels), now);
+    let mut settlement = settle_on(
+        tx,
+        desk.heartbeat_of(&execution),
+        &execution,
+        (ask, &levels),
+        now,
+    );
     settlement.execution.held.reserved = 0;
     if execution.held.credits() > 0 {
         let charge = settlement.execution.credits_charged;
@@ -179,7 +190,10 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
     }
     let origin = Origin::of_execution(&settlement.execution);
     write_notices(tx, &origin, &settlement.notices, (&ask.channels, now)).await?;
-    let held = desk.executions.get_mut(&ask.hold.execution_id).expect("`check` found it");
+    let held = desk
+        .executions
+        .get_mut(&ask.hold.execution_id)
+        .expect("`check` found it");
     held.ended_by = Some(ask.hold.node_id);
     held.execution = settlement.execution.clone();
     desk.ended.insert(ask.hold.execution_id, settlement.clone());
@@ -195,7 +209,8 @@ impl Desk {
     fn replace(&mut self, after: Heartbeat, now: Timestamp) {
         let key = (after.project_id, after.id);
         if let Some(before) = self.heartbeats.get(&key) {
-            self.standstills.extend(Standstill::between(before, &after, now));
+            self.standstills
+                .extend(Standstill::between(before, &after, now));
         }
         self.changed.push(key);
         self.heartbeats.insert(key, after);
@@ -211,10 +226,16 @@ fn settle_on(
     now: Timestamp,
 ) -> Settlement {
     let ending = ask.ending.clone();
-    let Some(heartbeat) = heartbeat else { return settle(execution, None, ending, now) };
+    let Some(heartbeat) = heartbeat else {
+        return settle(execution, None, ending, now);
+    };
     match tx.schedules.of(heartbeat) {
         Ok(schedule) => {
-            let owner = Owner { heartbeat, schedule: &schedule, levels };
+            let owner = Owner {
+                heartbeat,
+                schedule: &schedule,
+                levels,
+            };
             settle(execution, Some(owner), ending, now)
         }
         Err(error) => {
@@ -247,8 +268,10 @@ async fn write(tx: &mut Tx, desk: Desk, ends: &[(Execution, NodeId)]) -> Result<
     })
     .await?;
     let changed: BTreeMap<Key, ()> = desk.changed.iter().map(|key| (*key, ())).collect();
-    let changed: Vec<Heartbeat> =
-        changed.keys().filter_map(|key| desk.heartbeats.get(key).cloned()).collect();
+    let changed: Vec<Heartbeat> = changed
+        .keys()
+        .filter_map(|key| desk.heartbeats.get(key).cloned())
+        .collect();
     records::save_states(tx, &changed).await?;
     records::write_standstills(tx, &desk.standstills).await?;
     desk.rollups.write(tx).await

@@ -68,15 +68,31 @@ impl Executions for SqliteStore {
         let mut conn = self.read().await?;
         let mut count = QueryBuilder::new("SELECT COUNT(*) FROM executions e");
         narrow(&mut count, project_id, filter);
-        let row = count.build().fetch_one(&mut *conn).await.map_err(|error| failure(&error))?;
+        let row = count
+            .build()
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         let total = Cursor::new(&row).count()?;
-        let mut list =
-            QueryBuilder::new(concat!("SELECT ", execution_columns!(), " FROM executions e"));
+        let mut list = QueryBuilder::new(concat!(
+            "SELECT ",
+            execution_columns!(),
+            " FROM executions e"
+        ));
         narrow(&mut list, project_id, filter);
         list.push(" ORDER BY e.created_at DESC, e.id DESC LIMIT ");
-        list.push_bind(i64::from(page.size)).push(" OFFSET ").push_bind(page.offset());
-        let rows = list.build().fetch_all(&mut *conn).await.map_err(|error| failure(&error))?;
-        Ok(Listed { rows: rows.iter().map(read).collect::<Result<_>>()?, total })
+        list.push_bind(i64::from(page.size))
+            .push(" OFFSET ")
+            .push_bind(page.offset());
+        let rows = list
+            .build()
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
+        Ok(Listed {
+            rows: rows.iter().map(read).collect::<Result<_>>()?,
+            total,
+        })
     }
 
     async fn thread(
@@ -113,9 +129,15 @@ impl Executions for SqliteStore {
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<PauseRecord>> {
         let mut conn = self.read().await?;
-        let statement =
-            sql(PAUSES).bind(project_id.0).bind(heartbeat_id.0).bind(ms(from)).bind(ms(to));
-        let rows = statement.fetch_all(&mut *conn).await.map_err(|error| failure(&error))?;
+        let statement = sql(PAUSES)
+            .bind(project_id.0)
+            .bind(heartbeat_id.0)
+            .bind(ms(from))
+            .bind(ms(to));
+        let rows = statement
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         rows.iter().map(pause).collect()
     }
 
@@ -126,14 +148,18 @@ impl Executions for SqliteStore {
         most: u32,
     ) -> Result<u64> {
         let limits = (steps_before, rows_before);
-        self.write(move |tx| Box::pin(prune(tx, project_id, limits, most))).await
+        self.write(move |tx| Box::pin(prune(tx, project_id, limits, most)))
+            .await
     }
 }
 
 impl SqliteStore {
     async fn list(&self, statement: Statement<'_>) -> Result<Vec<Execution>> {
         let mut conn = self.read().await?;
-        let rows = statement.fetch_all(&mut *conn).await.map_err(|error| failure(&error))?;
+        let rows = statement
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         rows.iter().map(read).collect()
     }
 }
@@ -145,7 +171,10 @@ pub(super) async fn find(
     id: ExecutionId,
 ) -> Result<Execution> {
     let statement = sql(ONE).bind(project_id.0).bind(id.0);
-    let row = statement.fetch_optional(conn).await.map_err(|error| failure(&error))?;
+    let row = statement
+        .fetch_optional(conn)
+        .await
+        .map_err(|error| failure(&error))?;
     read(&row.ok_or(StoreError::NotFound(Thing::Execution))?)
 }
 
@@ -156,8 +185,15 @@ fn read(row: &SqliteRow) -> Result<Execution> {
 fn pause(row: &SqliteRow) -> Result<PauseRecord> {
     let mut c = Cursor::new(row);
     let (reason, since) = (c.name(rows::reason)?, c.time()?);
-    let pause = Pause { reason, since, resumes_at: c.find_time()? };
-    Ok(PauseRecord { pause, ended_at: c.find_time()? })
+    let pause = Pause {
+        reason,
+        since,
+        resumes_at: c.find_time()?,
+    };
+    Ok(PauseRecord {
+        pause,
+        ended_at: c.find_time()?,
+    })
 }
 
 /// The conditions of a filter. Only texts of this file reach the statement; values are bound.
@@ -203,7 +239,11 @@ async fn prune(
 ) -> Result<u64> {
     let mut gone = 0;
     let old = |text, before| {
-        sql(text).bind(project.0).bind(first_id(before)).bind(ms(before)).bind(i64::from(most))
+        sql(text)
+            .bind(project.0)
+            .bind(first_id(before))
+            .bind(ms(before))
+            .bind(i64::from(most))
     };
     if let Some(before) = steps_before {
         gone += tx.write(old(PRUNE_STEPS, before)).await?;

@@ -45,15 +45,18 @@ const HELD: &str = concat!(
 impl Fires for SqliteStore {
     async fn register_node(&self, node: &Node, now: Timestamp) -> Result<()> {
         let node = node.clone();
-        self.write(move |tx| Box::pin(nodes::register(tx, node, now))).await
+        self.write(move |tx| Box::pin(nodes::register(tx, node, now)))
+            .await
     }
 
     async fn renew_node(&self, id: NodeId, awake_since: Timestamp, now: Timestamp) -> Result<()> {
-        self.write(move |tx| Box::pin(nodes::renew(tx, id, awake_since, now))).await
+        self.write(move |tx| Box::pin(nodes::renew(tx, id, awake_since, now)))
+            .await
     }
 
     async fn end_node(&self, id: NodeId, now: Timestamp) -> Result<()> {
-        self.write(move |tx| Box::pin(nodes::end_by_itself(tx, id, now))).await
+        self.write(move |tx| Box::pin(nodes::end_by_itself(tx, id, now)))
+            .await
     }
 
     async fn nodes(&self, now: Timestamp) -> Result<Vec<Node>> {
@@ -62,7 +65,8 @@ impl Fires for SqliteStore {
 
     async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
         let now = rows::whole_ms(now);
-        self.write(move |tx| Box::pin(claims::claim_due(tx, ask, now))).await
+        self.write(move |tx| Box::pin(claims::claim_due(tx, ask, now)))
+            .await
     }
 
     async fn next_claimable_at(&self, _now: Timestamp) -> Result<Option<Timestamp>> {
@@ -83,19 +87,27 @@ impl Fires for SqliteStore {
         channels: &[Channel],
         now: Timestamp,
     ) -> Result<Settlement> {
-        let ask =
-            FinishAsk { hold: *hold, ending: ending.clone(), channels: channels.to_vec(), now };
+        let ask = FinishAsk {
+            hold: *hold,
+            ending: ending.clone(),
+            channels: channels.to_vec(),
+            now,
+        };
         self.queue.finish(ask).await
     }
 
     async fn release(&self, hold: &Hold, now: Timestamp) -> Result<()> {
         let hold = *hold;
-        self.write(move |tx| Box::pin(move_held(tx, RELEASE, hold, now))).await
+        self.write(move |tx| Box::pin(move_held(tx, RELEASE, hold, now)))
+            .await
     }
 
     async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<(ProjectId, ExecutionId)>> {
         let mut conn = self.read().await?;
-        let rows = sql(ASKED_TO_STOP).bind(node_id.0).fetch_all(&mut *conn).await;
+        let rows = sql(ASKED_TO_STOP)
+            .bind(node_id.0)
+            .fetch_all(&mut *conn)
+            .await;
         let ids = rows.map_err(|error| failure(&error))?;
         ids.iter()
             .map(|row| {
@@ -109,21 +121,23 @@ impl Fires for SqliteStore {
 /// An execution that `hold` is the current hold of.
 pub(super) async fn held(tx: &mut Tx, hold: &Hold) -> Result<Execution> {
     let statement = sql(HELD).bind(hold.project_id.0).bind(hold.execution_id.0);
-    let row = tx.find(statement).await?.ok_or(StoreError::NotFound(Thing::Execution))?;
+    let row = tx
+        .find(statement)
+        .await?
+        .ok_or(StoreError::NotFound(Thing::Execution))?;
     let held = rows::held_execution(&mut Cursor::new(&row))?;
     let stands = held.holder == Some(hold.node_id)
         && held.execution.fence == hold.fence
         && held.execution.phase == Phase::Running;
-    if stands { Ok(held.execution) } else { Err(StoreError::Fenced) }
+    if stands {
+        Ok(held.execution)
+    } else {
+        Err(StoreError::Fenced)
+    }
 }
 
 /// Runs a statement that writes one row if the hold stands.
-async fn move_held(
-    tx: &mut Tx,
-    statement: &'static str,
-    hold: Hold,
-    now: Timestamp,
-) -> Result<()> {
+async fn move_held(tx: &mut Tx, statement: &'static str, hold: Hold, now: Timestamp) -> Result<()> {
     let statement = sql(statement)
         .bind(hold.project_id.0)
         .bind(hold.execution_id.0)
@@ -141,7 +155,11 @@ async fn trigger(tx: &mut Tx, ask: TriggerAsk, now: Timestamp) -> Result<Executi
     let known = executions::find(tx.conn(), ask.key.project_id, ask.execution_id).await;
     match known {
         Ok(first) if first.heartbeat_id == Some(ask.key.id) => return Ok(first),
-        Ok(_) => return Err(StoreError::Conflict("this id is another execution's".into())),
+        Ok(_) => {
+            return Err(StoreError::Conflict(
+                "this id is another execution's".into(),
+            ));
+        }
         Err(StoreError::NotFound(_)) => {}
         Err(error) => return Err(error),
     }
@@ -171,7 +189,10 @@ async fn free_moment(tx: &mut Tx, ask: TriggerAsk, now: Timestamp) -> Result<Tim
     let mut at = now;
     loop {
         let is_value = at.as_millisecond() % 1_000 == 0;
-        let taken = sql(TAKEN).bind(ask.key.project_id.0).bind(ask.key.id.0).bind(ms(at));
+        let taken = sql(TAKEN)
+            .bind(ask.key.project_id.0)
+            .bind(ask.key.id.0)
+            .bind(ms(at));
         if !is_value && tx.find(taken).await?.is_none() {
             return Ok(at);
         }

@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use heartbeat_domain::bot::Bot;
-use heartbeat_domain::heartbeat::{
-    Heartbeat, HeartbeatChange, Settings, Standing, billing_period,
-};
+use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Settings, Standing, billing_period};
 use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, MemberId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
@@ -14,13 +12,14 @@ use sqlx::sqlite::SqliteRow;
 
 use super::budgets::Purse;
 use super::failure::failure;
+use super::limits::{check_cap, check_rights};
 use super::records::{self, Standstill};
 use super::rows::{self, Cursor, heartbeat_columns, int, ms, opt_ms, second_of_day};
 use super::tx::{Statement, Tx, sql};
 use super::{SqliteStore, bots, standing};
-use crate::error::{Limit, Thing};
-use crate::verbs::{BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, Stopped, Target};
 use crate::StoreError;
+use crate::error::Thing;
+use crate::verbs::{BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, Stopped, Target};
 
 const ONE: &str = concat!(
     "SELECT ",
@@ -71,15 +70,15 @@ const DELETE: &str = "DELETE FROM heartbeats WHERE project_id = $1 AND bot_id = 
 const ASK_TO_STOP: &str = "UPDATE executions SET cancel_requested = COALESCE(cancel_requested, $3) \
     WHERE project_id = $1 AND id = $2 AND phase <> 'ended'";
 
-const PAUSE_PROJECT: &str =
-    "UPDATE projects SET paused_at = COALESCE(paused_at, $2) WHERE id = $1";
+const PAUSE_PROJECT: &str = "UPDATE projects SET paused_at = COALESCE(paused_at, $2) WHERE id = $1";
 
 const RESUME_PROJECT: &str = "UPDATE projects SET paused_at = NULL WHERE id = $1";
 
 #[async_trait]
 impl Heartbeats for SqliteStore {
     async fn configure(&self, ask: Configure, now: Timestamp) -> Result<Heartbeat> {
-        self.write(move |tx| Box::pin(configure(tx, ask, rows::whole_ms(now)))).await
+        self.write(move |tx| Box::pin(configure(tx, ask, rows::whole_ms(now))))
+            .await
     }
 
     async fn heartbeat(&self, key: HeartbeatKey, now: Timestamp) -> Result<Heartbeat> {
@@ -100,21 +99,27 @@ impl Heartbeats for SqliteStore {
             .bind(bot_id.0)
             .bind(member_id.map(|id| id.0))
             .bind(i64::from(billing_period(now)));
-        let rows = statement.fetch_all(&mut *conn).await.map_err(|error| failure(&error))?;
+        let rows = statement
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         rows.iter().map(for_people).collect()
     }
 
     async fn enable(&self, key: HeartbeatKey, plan: &Plan, now: Timestamp) -> Result<Heartbeat> {
         let plan = plan.clone();
-        self.write(move |tx| Box::pin(enable(tx, key, plan, rows::whole_ms(now)))).await
+        self.write(move |tx| Box::pin(enable(tx, key, plan, rows::whole_ms(now))))
+            .await
     }
 
     async fn disable(&self, key: HeartbeatKey, now: Timestamp) -> Result<Heartbeat> {
-        self.write(move |tx| Box::pin(disable(tx, key, rows::whole_ms(now)))).await
+        self.write(move |tx| Box::pin(disable(tx, key, rows::whole_ms(now))))
+            .await
     }
 
     async fn delete(&self, key: HeartbeatKey, now: Timestamp) -> Result<()> {
-        self.write(move |tx| Box::pin(delete(tx, key, rows::whole_ms(now)))).await
+        self.write(move |tx| Box::pin(delete(tx, key, rows::whole_ms(now))))
+            .await
     }
 
     async fn cancel(
@@ -123,22 +128,31 @@ impl Heartbeats for SqliteStore {
         reason: Reason,
         _now: Timestamp,
     ) -> Result<ExecutionId> {
-        self.write(move |tx| Box::pin(cancel(tx, key, reason))).await
+        self.write(move |tx| Box::pin(cancel(tx, key, reason)))
+            .await
     }
 
     async fn pause(&self, reach: Reach, now: Timestamp) -> Result<Stopped> {
-        self.write(move |tx| Box::pin(pause(tx, reach, rows::whole_ms(now)))).await
+        self.write(move |tx| Box::pin(pause(tx, reach, rows::whole_ms(now))))
+            .await
     }
 
     async fn resume(&self, reach: Reach, now: Timestamp) -> Result<Vec<HeartbeatId>> {
-        self.write(move |tx| Box::pin(resume(tx, reach, rows::whole_ms(now)))).await
+        self.write(move |tx| Box::pin(resume(tx, reach, rows::whole_ms(now))))
+            .await
     }
 }
 
 /// The heartbeat as the transaction finds it.
 pub(super) async fn find(tx: &mut Tx, key: HeartbeatKey) -> Result<Heartbeat> {
-    let statement = sql(ONE).bind(key.project_id.0).bind(key.bot_id.0).bind(key.id.0);
-    let row = tx.find(statement).await?.ok_or(StoreError::NotFound(Thing::Heartbeat))?;
+    let statement = sql(ONE)
+        .bind(key.project_id.0)
+        .bind(key.bot_id.0)
+        .bind(key.id.0);
+    let row = tx
+        .find(statement)
+        .await?
+        .ok_or(StoreError::NotFound(Thing::Heartbeat))?;
     rows::heartbeat(&mut Cursor::new(&row))
 }
 
@@ -152,19 +166,29 @@ async fn read_one(
         .bind(key.bot_id.0)
         .bind(key.id.0)
         .bind(i64::from(billing_period(now)));
-    let row = statement.fetch_optional(conn).await.map_err(|error| failure(&error))?;
+    let row = statement
+        .fetch_optional(conn)
+        .await
+        .map_err(|error| failure(&error))?;
     for_people(&row.ok_or(StoreError::NotFound(Thing::Heartbeat))?)
 }
 
 fn for_people(row: &SqliteRow) -> Result<Heartbeat> {
     let mut c = Cursor::new(row);
     let heartbeat = rows::heartbeat(&mut c)?;
-    Ok(Heartbeat { credits_used: c.find_count()?.unwrap_or(0), ..heartbeat })
+    Ok(Heartbeat {
+        credits_used: c.find_count()?.unwrap_or(0),
+        ..heartbeat
+    })
 }
 
 async fn configure(tx: &mut Tx, ask: Configure, now: Timestamp) -> Result<Heartbeat> {
     let bot = bots::find(tx.conn(), ask.project_id, BotRef::Id(ask.bot_id)).await?;
-    let key = |id| HeartbeatKey { project_id: ask.project_id, bot_id: ask.bot_id, id };
+    let key = |id| HeartbeatKey {
+        project_id: ask.project_id,
+        bot_id: ask.bot_id,
+        id,
+    };
     match ask.target {
         Target::New(id) => create(tx, (&bot, key(id)), ask.change, &ask.plan, now).await,
         Target::Existing(id) => update(tx, (&bot, key(id)), ask.change, &ask.plan, now).await,
@@ -178,7 +202,11 @@ async fn create(
     plan: &Plan,
     now: Timestamp,
 ) -> Result<Heartbeat> {
-    if tx.find(sql(TAKEN).bind(key.project_id.0).bind(key.id.0)).await?.is_some() {
+    if tx
+        .find(sql(TAKEN).bind(key.project_id.0).bind(key.id.0))
+        .await?
+        .is_some()
+    {
         find(tx, key).await?;
         return read_one(tx.conn(), key, now).await;
     }
@@ -243,8 +271,13 @@ async fn update(
     check_rights(bot, plan, &settings)?;
     let missed = standing::missed_reason(tx, &before, now).await?;
     // The old fields may name a zone that is gone; then there is nothing to cover by them.
-    let old = tx.schedules.of(&before).unwrap_or_else(|_| std::sync::Arc::new(schedule.clone()));
-    let edited = before.clone().edited_at(settings, (&old, &schedule), now, missed);
+    let old = tx
+        .schedules
+        .of(&before)
+        .unwrap_or_else(|_| std::sync::Arc::new(schedule.clone()));
+    let edited = before
+        .clone()
+        .edited_at(settings, (&old, &schedule), now, missed);
     let (mut after, mut skipped) = (edited.heartbeat, edited.skipped);
     let switched = match enabled {
         Some(true) => Some(after.clone().enabled_at(&schedule, now)),
@@ -272,7 +305,9 @@ async fn relieved(
         return standing::held(tx, after, now).await;
     };
     let ends = match pause.reason {
-        Reason::BudgetExhausted if before.settings.credit_budget != after.settings.credit_budget => {
+        Reason::BudgetExhausted
+            if before.settings.credit_budget != after.settings.credit_budget =>
+        {
             let limit = after.settings.credit_budget;
             let purse = Purse::new(after.project_id, Some(after.id), now);
             let [level, _] = purse.levels(tx, limit, None).await?;
@@ -291,12 +326,7 @@ async fn relieved(
     }
 }
 
-async fn enable(
-    tx: &mut Tx,
-    key: HeartbeatKey,
-    plan: Plan,
-    now: Timestamp,
-) -> Result<Heartbeat> {
+async fn enable(tx: &mut Tx, key: HeartbeatKey, plan: Plan, now: Timestamp) -> Result<Heartbeat> {
     let bot = bots::find(tx.conn(), key.project_id, BotRef::Id(key.bot_id)).await?;
     let before = find(tx, key).await?;
     check_rights(&bot, &plan, &before.settings)?;
@@ -368,13 +398,16 @@ pub(super) async fn delete_found(tx: &mut Tx, before: &Heartbeat, now: Timestamp
         ask_to_stop(tx, before.project_id, open.execution_id, Reason::Deleted).await?;
     }
     let (project, bot) = (before.project_id.0, before.bot_id.0);
-    tx.write(sql(DELETE).bind(project).bind(bot).bind(before.id.0)).await?;
+    tx.write(sql(DELETE).bind(project).bind(bot).bind(before.id.0))
+        .await?;
     Ok(())
 }
 
 async fn cancel(tx: &mut Tx, key: HeartbeatKey, reason: Reason) -> Result<ExecutionId> {
     let heartbeat = find(tx, key).await?;
-    let open = heartbeat.open.ok_or(StoreError::NotFound(Thing::Execution))?;
+    let open = heartbeat
+        .open
+        .ok_or(StoreError::NotFound(Thing::Execution))?;
     match ask_to_stop(tx, key.project_id, open.execution_id, reason).await? {
         0 => Err(StoreError::NotFound(Thing::Execution)),
         _ => Ok(open.execution_id),
@@ -387,7 +420,13 @@ async fn ask_to_stop(
     id: ExecutionId,
     reason: Reason,
 ) -> Result<u64> {
-    tx.write(sql(ASK_TO_STOP).bind(project.0).bind(id.0).bind(reason.as_str())).await
+    tx.write(
+        sql(ASK_TO_STOP)
+            .bind(project.0)
+            .bind(id.0)
+            .bind(reason.as_str()),
+    )
+    .await
 }
 
 async fn pause(tx: &mut Tx, reach: Reach, now: Timestamp) -> Result<Stopped> {
@@ -397,12 +436,15 @@ async fn pause(tx: &mut Tx, reach: Reach, now: Timestamp) -> Result<Stopped> {
         match bot {
             Some(bot) => bots::switch_heartbeat(tx, (project, bot), false, now).await?,
             None => {
-                tx.write(sql(PAUSE_PROJECT).bind(project.0).bind(ms(now))).await?;
+                tx.write(sql(PAUSE_PROJECT).bind(project.0).bind(ms(now)))
+                    .await?;
             }
         }
         let paused = standing::pause_active(tx, (project, bot), reason, now).await?;
         stopped.heartbeats.extend(paused);
-        stopped.executions.extend(standing::stop_open(tx, (project, bot), reason).await?);
+        stopped
+            .executions
+            .extend(standing::stop_open(tx, (project, bot), reason).await?);
     }
     Ok(stopped)
 }
@@ -426,7 +468,10 @@ async fn reached(tx: &mut Tx, reach: Reach) -> Result<(Vec<standing::Within>, Re
     match reach {
         Reach::All => {
             let projects = super::access::all(tx.conn()).await?;
-            let within = projects.into_iter().map(|project| (project.id, None)).collect();
+            let within = projects
+                .into_iter()
+                .map(|project| (project.id, None))
+                .collect();
             Ok((within, Reason::ProjectPaused))
         }
         Reach::Project(id) => {
@@ -453,58 +498,11 @@ async fn count(tx: &mut Tx, statement: Statement<'_>) -> Result<u64> {
     row.map_or(Ok(0), |row| Cursor::new(&row).count())
 }
 
-fn check_rights(bot: &Bot, plan: &Plan, settings: &Settings) -> Result<()> {
-    if !bot.is_switched_on() {
-        return Err(limit(
-            "HEARTBEAT_OFF",
-            format!("Heartbeats are switched off for agent {}; switch them on first.", bot.name),
-        ));
-    }
-    if !plan.has_heartbeats() {
-        let message = format!("The plan {} has no heartbeats; upgrade to use them.", plan.name);
-        return Err(StoreError::Limit(Limit {
-            limit: Some(0),
-            used: Some(0),
-            ..shape("PLAN_WITHOUT_HEARTBEATS", message)
-        }));
-    }
-    let is_local = settings.watch.as_ref().is_some_and(|watch| watch.tool.is_local());
-    if is_local && !plan.local_access {
-        return Err(limit(
-            "LOCAL_ACCESS_OFF",
-            format!("The plan {} does not let watches look at this machine or its files.", plan.name),
-        ));
-    }
-    Ok(())
-}
-
-fn check_cap(plan: &Plan, before: u64) -> Result<()> {
-    let Some(cap) = plan.heartbeats_per_agent.map(u64::from) else { return Ok(()) };
-    if before < cap {
-        return Ok(());
-    }
-    let message = format!(
-        "The plan {} allows {cap} heartbeats per agent, and there are {before} already; delete \
-         one or upgrade.",
-        plan.name
-    );
-    Err(StoreError::Limit(Limit {
-        limit: Some(cap),
-        used: Some(before),
-        ..shape("PLAN_LIMIT_REACHED", message)
-    }))
-}
-
-fn limit(code: &'static str, message: String) -> StoreError {
-    StoreError::Limit(shape(code, message))
-}
-
-fn shape(code: &'static str, message: String) -> Limit {
-    Limit { code, message, limit: None, used: None, resets_at: None }
-}
-
 async fn insert(tx: &mut Tx, h: &Heartbeat) -> Result<()> {
-    let statement = sql(INSERT).bind(h.project_id.0).bind(h.id.0).bind(h.bot_id.0);
+    let statement = sql(INSERT)
+        .bind(h.project_id.0)
+        .bind(h.id.0)
+        .bind(h.bot_id.0);
     let statement = bind_settings(statement.bind(h.member_id.map(|id| id.0)), &h.settings)
         .bind(h.enabled)
         .bind(h.paused.map(|pause| pause.reason.as_str()))
@@ -520,7 +518,10 @@ async fn insert(tx: &mut Tx, h: &Heartbeat) -> Result<()> {
 }
 
 async fn save_settings(tx: &mut Tx, h: &Heartbeat) -> Result<()> {
-    let statement = sql(SETTINGS).bind(h.project_id.0).bind(h.bot_id.0).bind(h.id.0);
+    let statement = sql(SETTINGS)
+        .bind(h.project_id.0)
+        .bind(h.bot_id.0)
+        .bind(h.id.0);
     tx.write(bind_settings(statement, &h.settings)).await?;
     Ok(())
 }

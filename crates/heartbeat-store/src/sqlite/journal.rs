@@ -58,22 +58,26 @@ const SPEND: &str = "UPDATE executions SET micro_spent = $3, micro_reserved = $4
 impl Journal for SqliteStore {
     async fn open_journal(&self, hold: &Hold, request: &Value, now: Timestamp) -> Result<Value> {
         let (hold, request) = (*hold, request.clone());
-        self.write(move |tx| Box::pin(open(tx, hold, request, now))).await
+        self.write(move |tx| Box::pin(open(tx, hold, request, now)))
+            .await
     }
 
     async fn take_over(&self, hold: &Hold, now: Timestamp) -> Result<Vec<Step>> {
         let hold = *hold;
-        self.write(move |tx| Box::pin(take_over(tx, hold, now))).await
+        self.write(move |tx| Box::pin(take_over(tx, hold, now)))
+            .await
     }
 
     async fn begin_turn(&self, hold: &Hold, intent: &TurnIntent, now: Timestamp) -> Result<Intent> {
         let (hold, intent) = (*hold, intent.clone());
-        self.write(move |tx| Box::pin(begin_turn(tx, hold, intent, now))).await
+        self.write(move |tx| Box::pin(begin_turn(tx, hold, intent, now)))
+            .await
     }
 
     async fn record_turn(&self, hold: &Hold, record: &TurnRecord, now: Timestamp) -> Result<()> {
         let (hold, record) = (*hold, record.clone());
-        self.write(move |tx| Box::pin(record_turn(tx, hold, record, now))).await
+        self.write(move |tx| Box::pin(record_turn(tx, hold, record, now)))
+            .await
     }
 
     async fn begin_calls(
@@ -83,7 +87,8 @@ impl Journal for SqliteStore {
         now: Timestamp,
     ) -> Result<Intent> {
         let (hold, calls) = (*hold, calls.to_vec());
-        self.write(move |tx| Box::pin(begin_calls(tx, hold, calls, now))).await
+        self.write(move |tx| Box::pin(begin_calls(tx, hold, calls, now)))
+            .await
     }
 
     async fn record_call(
@@ -95,12 +100,14 @@ impl Journal for SqliteStore {
     ) -> Result<()> {
         let (hold, result) = (*hold, (seq, result.clone()));
         let told = (notices.to_vec(), channels.to_vec());
-        self.write(move |tx| Box::pin(record_call(tx, hold, result, told, now))).await
+        self.write(move |tx| Box::pin(record_call(tx, hold, result, told, now)))
+            .await
     }
 
     async fn note_step(&self, hold: &Hold, seq: u32, note: &str) -> Result<()> {
         let (hold, note) = (*hold, note.to_owned());
-        self.write(move |tx| Box::pin(note_step(tx, hold, seq, note))).await
+        self.write(move |tx| Box::pin(note_step(tx, hold, seq, note)))
+            .await
     }
 
     async fn steps(&self, project_id: ProjectId, id: ExecutionId) -> Result<Vec<Step>> {
@@ -137,7 +144,11 @@ fn read(row: &SqliteRow) -> Result<Kept> {
         begun_at: c.time()?,
         ended_at: c.find_time()?,
     };
-    Ok(Kept { step, max_tokens: c.small()?, micro_input_bound: c.count()? })
+    Ok(Kept {
+        step,
+        max_tokens: c.small()?,
+        micro_input_bound: c.count()?,
+    })
 }
 
 async fn read_all(
@@ -146,12 +157,17 @@ async fn read_all(
     id: ExecutionId,
 ) -> Result<Vec<Kept>> {
     let rows = sql(ALL).bind(project_id.0).bind(id.0).fetch_all(conn).await;
-    rows.map_err(|error| failure(&error))?.iter().map(read).collect()
+    rows.map_err(|error| failure(&error))?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 async fn latest(tx: &mut Tx, hold: &Hold, seq: u32) -> Result<Option<Kept>> {
-    let statement =
-        sql(LATEST).bind(hold.project_id.0).bind(hold.execution_id.0).bind(i64::from(seq));
+    let statement = sql(LATEST)
+        .bind(hold.project_id.0)
+        .bind(hold.execution_id.0)
+        .bind(i64::from(seq));
     tx.find(statement).await?.as_ref().map(read).transpose()
 }
 
@@ -160,10 +176,24 @@ async fn open(tx: &mut Tx, hold: Hold, request: Value, now: Timestamp) -> Result
     if let Some(kept) = latest(tx, &hold, 0).await? {
         return Ok(kept.step.intent);
     }
-    let mut step = begun(0, StepKind::Request, (String::new(), request.clone()), (&hold, now));
+    let mut step = begun(
+        0,
+        StepKind::Request,
+        (String::new(), request.clone()),
+        (&hold, now),
+    );
     step.state = StepState::Done;
     step.ended_at = Some(now);
-    insert(tx, &hold, &[Kept { step, max_tokens: 0, micro_input_bound: 0 }]).await?;
+    insert(
+        tx,
+        &hold,
+        &[Kept {
+            step,
+            max_tokens: 0,
+            micro_input_bound: 0,
+        }],
+    )
+    .await?;
     Ok(request)
 }
 
@@ -311,7 +341,9 @@ async fn begin_turn(tx: &mut Tx, hold: Hold, intent: TurnIntent, now: Timestamp)
     if let Some(kept) = latest(tx, &hold, intent.seq).await? {
         match kept.step.state {
             StepState::Begun if kept.step.fence == hold.fence => {
-                return Ok(Intent::Go { max_tokens: kept.max_tokens });
+                return Ok(Intent::Go {
+                    max_tokens: kept.max_tokens,
+                });
             }
             StepState::Begun => {
                 let mut after = execution.held;
@@ -353,7 +385,16 @@ async fn reserve_turn(
     step.attempt = attempt;
     step.micro_reserved = micro;
     let micro_input_bound = intent.rates.worst_case(intent.ask.input_tokens_max, 0);
-    insert(tx, hold, &[Kept { step, max_tokens, micro_input_bound }]).await?;
+    insert(
+        tx,
+        hold,
+        &[Kept {
+            step,
+            max_tokens,
+            micro_input_bound,
+        }],
+    )
+    .await?;
     let mut after = execution.held;
     after.reserved = after.reserved.saturating_add(micro);
     spend(tx, execution, after, (0, day_limit), now).await?;
@@ -362,8 +403,12 @@ async fn reserve_turn(
 
 async fn credit_budget(tx: &mut Tx, execution: &Execution) -> Result<Option<u64>> {
     const BUDGET: &str = "SELECT credit_budget FROM heartbeats WHERE project_id = $1 AND id = $2";
-    let Some(id) = execution.heartbeat_id else { return Ok(None) };
-    let row = tx.find(sql(BUDGET).bind(execution.project_id.0).bind(id.0)).await?;
+    let Some(id) = execution.heartbeat_id else {
+        return Ok(None);
+    };
+    let row = tx
+        .find(sql(BUDGET).bind(execution.project_id.0).bind(id.0))
+        .await?;
     row.map_or(Ok(None), |row| Cursor::new(&row).find_count())
 }
 
@@ -377,7 +422,11 @@ async fn record_turn(tx: &mut Tx, hold: Hold, record: TurnRecord, now: Timestamp
         return Err(StoreError::Fenced);
     }
     let ends = Ends {
-        state: if record.failed { StepState::Failed } else { StepState::Done },
+        state: if record.failed {
+            StepState::Failed
+        } else {
+            StepState::Done
+        },
         result: Some(record.result),
         tokens: record.tokens,
         micro: record.micro,
@@ -410,9 +459,18 @@ async fn begin_calls(
         return Ok(Intent::Cancelled(reason));
     }
     let steps = calls.into_iter().map(|call| {
-        let mut step = begun(call.seq, StepKind::Call, (call.tool, call.call), (&hold, now));
+        let mut step = begun(
+            call.seq,
+            StepKind::Call,
+            (call.tool, call.call),
+            (&hold, now),
+        );
         step.effect_id = Some(call.effect_id);
-        Kept { step, max_tokens: 0, micro_input_bound: 0 }
+        Kept {
+            step,
+            max_tokens: 0,
+            micro_input_bound: 0,
+        }
     });
     let steps: Vec<Kept> = steps.collect();
     insert(tx, &hold, &steps).await?;
@@ -428,7 +486,12 @@ async fn record_call(
 ) -> Result<()> {
     let execution = held(tx, &hold).await?;
     let kept = on_record(tx, &hold, seq).await?;
-    let ends = Ends { state: StepState::Done, result: Some(result), tokens: 0, micro: 0 };
+    let ends = Ends {
+        state: StepState::Done,
+        result: Some(result),
+        tokens: 0,
+        micro: 0,
+    };
     if end(tx, &hold, &kept.step, ends, now).await? == 0 {
         return Ok(());
     }

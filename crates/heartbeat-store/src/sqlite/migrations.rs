@@ -1,7 +1,7 @@
 //! Brings a database file up to this version, and refuses one that is newer or not ours.
 
-use sqlx::SqliteConnection;
 use sqlx::Row;
+use sqlx::SqliteConnection;
 
 use super::failure::failure;
 use super::tx::sql;
@@ -90,17 +90,28 @@ async fn apply(conn: &mut SqliteConnection) -> Result<()> {
     }
     for (number, name, text) in ALL.iter().filter(|(number, _, _)| *number > version) {
         run(conn, text).await?;
-        let record = sql(RECORD).bind(*number).bind(*name).execute(&mut *conn).await;
+        let record = sql(RECORD)
+            .bind(*number)
+            .bind(*name)
+            .execute(&mut *conn)
+            .await;
         record.map_err(|error| failure(&error))?;
     }
     Ok(())
 }
 
 async fn run(conn: &mut SqliteConnection, text: &'static str) -> Result<()> {
-    sqlx::raw_sql(text).execute(conn).await.map(|_| ()).map_err(|error| failure(&error))
+    sqlx::raw_sql(text)
+        .execute(conn)
+        .await
+        .map(|_| ())
+        .map_err(|error| failure(&error))
 }
 
 async fn number(conn: &mut SqliteConnection, text: &'static str) -> Result<i64> {
-    let row = sql(text).fetch_one(conn).await.map_err(|error| failure(&error))?;
+    let row = sql(text)
+        .fetch_one(conn)
+        .await
+        .map_err(|error| failure(&error))?;
     row.try_get(0).map_err(|error| failure(&error))
 }

@@ -4,6 +4,8 @@
 //! for the same. Times are whole milliseconds. Nothing is cached that another process could change.
 
 mod access;
+#[cfg(feature = "testing")]
+mod bare;
 mod batch;
 mod bots;
 mod budgets;
@@ -15,14 +17,15 @@ mod failure;
 mod fires;
 mod heartbeats;
 mod journal;
+mod limits;
 mod migrations;
 mod nodes;
 mod outbox;
 mod records;
 mod rollups;
 mod rows;
-mod sealing;
 mod schedules;
+mod sealing;
 mod serving;
 mod standing;
 mod stats;
@@ -42,6 +45,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
 
+#[cfg(feature = "testing")]
+pub use self::bare::{Bare, BareFire, BareSession, BareWrites};
 use self::failure::failure;
 pub use self::serving::{ServeLock, lock_for_serving};
 use self::tx::Tx;
@@ -64,7 +69,12 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { create: true, durable: true, patience: Duration::from_secs(10), readers: 4 }
+        Self {
+            create: true,
+            durable: true,
+            patience: Duration::from_secs(10),
+            readers: 4,
+        }
     }
 }
 
@@ -88,7 +98,9 @@ impl SqliteStore {
             let what = format!("there is no file {}", path.display());
             return Err(StoreError::Unavailable(what));
         }
-        let mut conn = connect(path, options).await.map_err(|error| about(path, error))?;
+        let mut conn = connect(path, options)
+            .await
+            .map_err(|error| about(path, error))?;
         if let Err(error) = prepare(&mut conn).await {
             return Err(about(path, error));
         }
@@ -97,7 +109,11 @@ impl SqliteStore {
             .min_connections(0)
             .connect_lazy_with(connect_options(path, options).read_only(true));
         let tx = Tx::new(conn, Arc::clone(&ids), Arc::default());
-        Ok(Self { queue: writer::start(tx), readers, ids })
+        Ok(Self {
+            queue: writer::start(tx),
+            readers,
+            ids,
+        })
     }
 
     /// Lets verbs that wait end, and closes the file.
@@ -117,7 +133,10 @@ impl SqliteStore {
 
     /// A connection for a verb that reads.
     async fn read(&self) -> Result<PoolConnection<Sqlite>> {
-        self.readers.acquire().await.map_err(|error| failure(&error))
+        self.readers
+            .acquire()
+            .await
+            .map_err(|error| failure(&error))
     }
 }
 
@@ -126,14 +145,19 @@ fn connect_options(path: &Path, options: OpenOptions) -> SqliteConnectOptions {
         .filename(path)
         .busy_timeout(options.patience)
         .statement_cache_capacity(256)
+        // Rows come from the driver's thread; a short queue would switch threads for each few.
+        .row_buffer_size(2_048)
         .pragma("cache_size", "-32768")
         .pragma("temp_store", "memory")
         .disable_statement_logging()
 }
 
 async fn connect(path: &Path, options: OpenOptions) -> Result<SqliteConnection> {
-    let durability =
-        if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off };
+    let durability = if options.durable {
+        SqliteSynchronous::Full
+    } else {
+        SqliteSynchronous::Off
+    };
     let options = connect_options(path, options)
         .create_if_missing(options.create)
         .journal_mode(SqliteJournalMode::Wal)
@@ -144,7 +168,9 @@ async fn connect(path: &Path, options: OpenOptions) -> Result<SqliteConnection> 
 
 /// Checks that the file can be written, and migrates it.
 async fn prepare(conn: &mut SqliteConnection) -> Result<()> {
-    let probe = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut *conn).await;
+    let probe = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+        .execute(&mut *conn)
+        .await;
     probe.map_err(|error| failure(&error))?;
     migrations::migrate(conn).await
 }

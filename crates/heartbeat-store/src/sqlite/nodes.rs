@@ -68,8 +68,10 @@ pub(super) async fn awake_since(tx: &mut Tx, now: Timestamp) -> Result<Timestamp
 
 /// Ends nodes whose lease has passed; answers those that are live.
 pub(super) async fn bury(tx: &mut Tx, now: Timestamp) -> Result<Vec<Node>> {
-    let (live, dead): (Vec<Node>, Vec<Node>) =
-        open(tx).await?.into_iter().partition(|node| node.is_live(now));
+    let (live, dead): (Vec<Node>, Vec<Node>) = open(tx)
+        .await?
+        .into_iter()
+        .partition(|node| node.is_live(now));
     for node in dead {
         end(tx, node.id, now).await?;
     }
@@ -105,7 +107,10 @@ pub(super) async fn renew(
     awake_since: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let statement = sql(RENEW).bind(id.0).bind(ms(now + LEASE)).bind(ms(awake_since));
+    let statement = sql(RENEW)
+        .bind(id.0)
+        .bind(ms(now + LEASE))
+        .bind(ms(awake_since));
     if tx.write(statement).await? > 0 {
         return Ok(());
     }
@@ -125,5 +130,8 @@ pub(super) async fn end_by_itself(tx: &mut Tx, id: NodeId, now: Timestamp) -> Re
 pub(super) async fn lately(conn: &mut SqliteConnection, now: Timestamp) -> Result<Vec<Node>> {
     let day_ago = now.checked_sub(SignedDuration::from_hours(24)).ok();
     let rows = sql(LATELY).bind(opt_ms(day_ago)).fetch_all(conn).await;
-    rows.map_err(|error| failure(&error))?.iter().map(node).collect()
+    rows.map_err(|error| failure(&error))?
+        .iter()
+        .map(node)
+        .collect()
 }

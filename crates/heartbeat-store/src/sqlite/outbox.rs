@@ -97,7 +97,8 @@ impl Outbox for SqliteStore {
         hold_until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Delivery>> {
-        self.write(move |tx| Box::pin(due(tx, want, hold_until, now))).await
+        self.write(move |tx| Box::pin(due(tx, want, hold_until, now)))
+            .await
     }
 
     async fn record_attempt(
@@ -107,12 +108,16 @@ impl Outbox for SqliteStore {
         now: Timestamp,
     ) -> Result<()> {
         let (delivery, attempt) = (delivery.clone(), attempt.clone());
-        self.write(move |tx| Box::pin(record(tx, delivery, attempt, now))).await
+        self.write(move |tx| Box::pin(record(tx, delivery, attempt, now)))
+            .await
     }
 
     async fn next_delivery_at(&self) -> Result<Option<Timestamp>> {
         let mut conn = self.read().await?;
-        let row = sql(NEXT).fetch_one(&mut *conn).await.map_err(|error| failure(&error))?;
+        let row = sql(NEXT)
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         Cursor::new(&row).find_time()
     }
 
@@ -126,15 +131,28 @@ impl Outbox for SqliteStore {
         access::find(&mut conn, project_id).await?;
         let mut count = QueryBuilder::new("SELECT COUNT(*) FROM notices n");
         narrow(&mut count, project_id, filter);
-        let row = count.build().fetch_one(&mut *conn).await.map_err(|error| failure(&error))?;
+        let row = count
+            .build()
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         let total = Cursor::new(&row).count()?;
         let mut list = QueryBuilder::new(concat!("SELECT ", notice_columns!(), " FROM notices n"));
         narrow(&mut list, project_id, filter);
         list.push(" ORDER BY n.created_at DESC, n.id DESC LIMIT ");
-        list.push_bind(i64::from(page.size)).push(" OFFSET ").push_bind(page.offset());
-        let rows = list.build().fetch_all(&mut *conn).await.map_err(|error| failure(&error))?;
+        list.push_bind(i64::from(page.size))
+            .push(" OFFSET ")
+            .push_bind(page.offset());
+        let rows = list
+            .build()
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         let rows = rows.iter().map(|row| notice(&mut Cursor::new(row)));
-        Ok(Listed { rows: rows.collect::<Result<_>>()?, total })
+        Ok(Listed {
+            rows: rows.collect::<Result<_>>()?,
+            total,
+        })
     }
 
     async fn acknowledge(
@@ -143,7 +161,8 @@ impl Outbox for SqliteStore {
         id: NoticeId,
         now: Timestamp,
     ) -> Result<Notice> {
-        self.write(move |tx| Box::pin(acknowledge(tx, (project_id, id), now))).await
+        self.write(move |tx| Box::pin(acknowledge(tx, (project_id, id), now)))
+            .await
     }
 }
 
@@ -171,7 +190,13 @@ impl Origin {
 
     /// From the engine itself.
     pub(super) fn of_project(project_id: ProjectId) -> Self {
-        Self { project_id, bot_id: None, member_id: None, heartbeat_id: None, execution_id: None }
+        Self {
+            project_id,
+            bot_id: None,
+            member_id: None,
+            heartbeat_id: None,
+            execution_id: None,
+        }
     }
 }
 
@@ -186,7 +211,10 @@ pub(super) async fn write_notices(
     for draft in drafts {
         if let Some(topic) = &draft.topic {
             let (topic, state) = (topic.clone(), draft.state.clone());
-            let moved = sql(MOVE_TOPIC).bind(origin.project_id.0).bind(topic).bind(state);
+            let moved = sql(MOVE_TOPIC)
+                .bind(origin.project_id.0)
+                .bind(topic)
+                .bind(state);
             if tx.write(moved).await? == 0 {
                 continue;
             }
@@ -250,7 +278,13 @@ async fn due(
             attempts: c.small()?,
         };
         let project = delivery.notice.project_id.0;
-        tx.write(sql(HOLD).bind(project).bind(delivery.id.0).bind(ms(hold_until))).await?;
+        tx.write(
+            sql(HOLD)
+                .bind(project)
+                .bind(delivery.id.0)
+                .bind(ms(hold_until)),
+        )
+        .await?;
         deliveries.push(delivery);
     }
     Ok(deliveries)
@@ -274,11 +308,19 @@ async fn record(tx: &mut Tx, delivery: Delivery, attempt: Attempt, now: Timestam
         .bind(error)
         .bind(due_at.is_none().then(|| ms(now)));
     if tx.write(statement).await? == 0 {
-        let known = tx.find(sql(KNOWN).bind(project).bind(delivery.id.0)).await?;
+        let known = tx
+            .find(sql(KNOWN).bind(project).bind(delivery.id.0))
+            .await?;
         return known.map(|_| ()).ok_or(StoreError::NotFound(Thing::Notice));
     }
     if matches!(attempt, Attempt::Failed { .. }) {
-        tx.write(sql(FAILED).bind(project).bind(delivery.notice.id.0).bind(ms(now))).await?;
+        tx.write(
+            sql(FAILED)
+                .bind(project)
+                .bind(delivery.notice.id.0)
+                .bind(ms(now)),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -288,9 +330,12 @@ async fn acknowledge(
     (project_id, id): (ProjectId, NoticeId),
     now: Timestamp,
 ) -> Result<Notice> {
-    tx.write(sql(READ).bind(project_id.0).bind(id.0).bind(ms(now))).await?;
+    tx.write(sql(READ).bind(project_id.0).bind(id.0).bind(ms(now)))
+        .await?;
     let row = tx.find(sql(ONE).bind(project_id.0).bind(id.0)).await?;
-    notice(&mut Cursor::new(&row.ok_or(StoreError::NotFound(Thing::Notice))?))
+    notice(&mut Cursor::new(
+        &row.ok_or(StoreError::NotFound(Thing::Notice))?,
+    ))
 }
 
 fn narrow(query: &mut QueryBuilder<Sqlite>, project_id: ProjectId, filter: &NoticeFilter) {
@@ -336,9 +381,13 @@ fn notice(c: &mut Cursor<'_>) -> Result<Notice> {
 }
 
 fn priority(text: &str) -> Option<Priority> {
-    [Priority::Low, Priority::Normal, Priority::Urgent].into_iter().find(|one| one.as_str() == text)
+    [Priority::Low, Priority::Normal, Priority::Urgent]
+        .into_iter()
+        .find(|one| one.as_str() == text)
 }
 
 fn channel(text: &str) -> Option<Channel> {
-    [Channel::Webhook].into_iter().find(|one| one.as_str() == text)
+    [Channel::Webhook]
+        .into_iter()
+        .find(|one| one.as_str() == text)
 }

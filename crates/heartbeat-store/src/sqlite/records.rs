@@ -46,10 +46,18 @@ const BEGIN_PAUSE: &str = "INSERT INTO pauses \
 
 /// Writes execution rows; answers how many of them were not there yet.
 pub(super) async fn insert(tx: &mut Tx, rows: &[(&Execution, Option<NodeId>)]) -> Result<u64> {
-    INSERT.write(tx, rows, |statement, (row, holder)| bind(statement, row, *holder)).await
+    INSERT
+        .write(tx, rows, |statement, (row, holder)| {
+            bind(statement, row, *holder)
+        })
+        .await
 }
 
-fn bind(statement: Statement<'static>, row: &Execution, holder: Option<NodeId>) -> Statement<'static> {
+fn bind(
+    statement: Statement<'static>,
+    row: &Execution,
+    holder: Option<NodeId>,
+) -> Statement<'static> {
     statement
         .bind(row.project_id.0)
         .bind(row.id.0)
@@ -185,7 +193,11 @@ pub(super) fn broken(heartbeat: &Heartbeat, now: Timestamp) -> Heartbeat {
     heartbeat.open = None;
     heartbeat.claimable_at = None;
     if heartbeat.standing() != Standing::Off {
-        heartbeat.paused = Some(Pause { reason: Reason::Internal, since: now, resumes_at: None });
+        heartbeat.paused = Some(Pause {
+            reason: Reason::Internal,
+            since: now,
+            resumes_at: None,
+        });
     }
     heartbeat
 }
@@ -250,9 +262,17 @@ pub(super) async fn write_standstills(tx: &mut Tx, changes: &[Standstill]) -> Re
     for change in changes {
         let (project, heartbeat) = (change.project_id, change.heartbeat_id);
         if change.ends {
-            tx.write(sql(END_PAUSE).bind(project).bind(heartbeat).bind(ms(change.now))).await?;
+            tx.write(
+                sql(END_PAUSE)
+                    .bind(project)
+                    .bind(heartbeat)
+                    .bind(ms(change.now)),
+            )
+            .await?;
         }
-        let Some((reason, resumes_at)) = change.begins else { continue };
+        let Some((reason, resumes_at)) = change.begins else {
+            continue;
+        };
         let statement = sql(BEGIN_PAUSE)
             .bind(project)
             .bind(heartbeat)

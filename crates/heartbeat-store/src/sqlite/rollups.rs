@@ -33,11 +33,19 @@ pub(super) struct Rollups(BTreeMap<Key, Counts>);
 impl Rollups {
     /// Counts an ended row.
     pub(super) fn count(&mut self, row: &Execution) {
-        let (Some(status), Some(finished_at)) = (row.status, row.finished_at) else { return };
+        let (Some(status), Some(finished_at)) = (row.status, row.finished_at) else {
+            return;
+        };
         let heartbeat = row.heartbeat_id.map_or(Uuid::nil(), |id| id.0);
         let kind: ExecutionType = row.kind;
         let day = i64::from(utc_day(finished_at));
-        let key = (row.project_id.0, row.bot_id.0, day, heartbeat, kind.as_str());
+        let key = (
+            row.project_id.0,
+            row.bot_id.0,
+            day,
+            heartbeat,
+            kind.as_str(),
+        );
         let counts = self.0.entry(key).or_default();
         match status {
             Status::Success => counts.success += 1,
@@ -55,21 +63,25 @@ impl Rollups {
     /// Adds them.
     pub(super) async fn write(self, tx: &mut Tx) -> Result<()> {
         let rows: Vec<(Key, Counts)> = self.0.into_iter().collect();
-        ADD.write(tx, &rows, |statement, ((project, bot, day, heartbeat, kind), counts)| {
-            statement
-                .bind(*project)
-                .bind(*bot)
-                .bind(*day)
-                .bind(*heartbeat)
-                .bind(*kind)
-                .bind(int(counts.success))
-                .bind(int(counts.error))
-                .bind(int(counts.skipped))
-                .bind(int(counts.cancelled))
-                .bind(int(counts.tokens))
-                .bind(int(counts.credits))
-                .bind(int(counts.duration_ms))
-        })
+        ADD.write(
+            tx,
+            &rows,
+            |statement, ((project, bot, day, heartbeat, kind), counts)| {
+                statement
+                    .bind(*project)
+                    .bind(*bot)
+                    .bind(*day)
+                    .bind(*heartbeat)
+                    .bind(*kind)
+                    .bind(int(counts.success))
+                    .bind(int(counts.error))
+                    .bind(int(counts.skipped))
+                    .bind(int(counts.cancelled))
+                    .bind(int(counts.tokens))
+                    .bind(int(counts.credits))
+                    .bind(int(counts.duration_ms))
+            },
+        )
         .await?;
         Ok(())
     }

@@ -74,7 +74,10 @@ impl<'r> Cursor<'r> {
 
     /// The next column.
     pub(super) fn take<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T> {
-        let value = self.row.try_get(self.at).map_err(|error| read_failure(&error))?;
+        let value = self
+            .row
+            .try_get(self.at)
+            .map_err(|error| read_failure(&error))?;
         self.at += 1;
         Ok(value)
     }
@@ -88,7 +91,9 @@ impl<'r> Cursor<'r> {
     /// A count that may be absent.
     pub(super) fn find_count(&mut self) -> Result<Option<u64>> {
         let number: Option<i64> = self.take()?;
-        number.map(|n| u64::try_from(n).map_err(|_| self.odd(&n))).transpose()
+        number
+            .map(|n| u64::try_from(n).map_err(|_| self.odd(&n)))
+            .transpose()
     }
 
     /// A small count.
@@ -100,7 +105,9 @@ impl<'r> Cursor<'r> {
     /// A small count that may be absent.
     pub(super) fn find_small(&mut self) -> Result<Option<u32>> {
         let number = self.find_count()?;
-        number.map(|n| u32::try_from(n).map_err(|_| self.odd(&n))).transpose()
+        number
+            .map(|n| u32::try_from(n).map_err(|_| self.odd(&n)))
+            .transpose()
     }
 
     /// A moment.
@@ -112,7 +119,9 @@ impl<'r> Cursor<'r> {
     /// A moment that may be absent.
     pub(super) fn find_time(&mut self) -> Result<Option<Timestamp>> {
         let millis: Option<i64> = self.take()?;
-        millis.map(|at| Timestamp::from_millisecond(at).map_err(|_| self.odd(&at))).transpose()
+        millis
+            .map(|at| Timestamp::from_millisecond(at).map_err(|_| self.odd(&at)))
+            .transpose()
     }
 
     /// A name from a closed list.
@@ -124,13 +133,15 @@ impl<'r> Cursor<'r> {
     /// A name from a closed list, where there is one.
     pub(super) fn find_name<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
         let text: Option<&str> = self.take()?;
-        text.map(|text| find(text).ok_or_else(|| self.odd(&text))).transpose()
+        text.map(|text| find(text).ok_or_else(|| self.odd(&text)))
+            .transpose()
     }
 
     /// A value that is kept as JSON, where there is one.
     pub(super) fn find_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let text: Option<&str> = self.take()?;
-        text.map(|text| serde_json::from_str(text).map_err(|_| self.odd(&text))).transpose()
+        text.map(|text| serde_json::from_str(text).map_err(|_| self.odd(&text)))
+            .transpose()
     }
 
     /// An id, where there is one.
@@ -227,12 +238,18 @@ fn settings(c: &mut Cursor<'_>) -> Result<Settings> {
 fn pause(c: &mut Cursor<'_>) -> Result<Option<Pause>> {
     let (reason, since) = (c.find_name(reason)?, c.find_time()?);
     let resumes_at = c.find_time()?;
-    Ok(reason.zip(since).map(|(reason, since)| Pause { reason, since, resumes_at }))
+    Ok(reason.zip(since).map(|(reason, since)| Pause {
+        reason,
+        since,
+        resumes_at,
+    }))
 }
 
 fn due(c: &mut Cursor<'_>) -> Result<Option<Due>> {
     let (at, anchor) = (c.find_time()?, c.take::<Option<i64>>()?);
-    let Some((at, second)) = at.zip(anchor) else { return Ok(None) };
+    let Some((at, second)) = at.zip(anchor) else {
+        return Ok(None);
+    };
     let anchor = time_of_day(second).ok_or_else(|| c.odd(&second))?;
     Ok(Some(Due { at, anchor }))
 }
@@ -297,7 +314,10 @@ pub(super) fn execution(c: &mut Cursor<'_>) -> Result<Execution> {
         response: c.take()?,
         error_message: c.take()?,
         tokens_used: c.count()?,
-        held: Held { spent: c.count()?, reserved: c.count()? },
+        held: Held {
+            spent: c.count()?,
+            reserved: c.count()?,
+        },
         credits_charged: c.count()?,
         first_due_at: c.find_time()?,
         last_due_at: c.find_time()?,

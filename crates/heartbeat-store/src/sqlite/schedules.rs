@@ -26,7 +26,10 @@ impl Schedules {
             return Ok(Arc::clone(schedule));
         }
         let schedule = heartbeat.schedule().map_err(|violation| {
-            StoreError::Corrupt(format!("the schedule of heartbeat {}: {violation}", heartbeat.id))
+            StoreError::Corrupt(format!(
+                "the schedule of heartbeat {}: {violation}",
+                heartbeat.id
+            ))
         })?;
         if kept.len() >= KEPT_MAX {
             kept.clear();

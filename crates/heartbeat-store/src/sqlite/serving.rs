@@ -21,8 +21,12 @@ pub struct ServeLock {
 /// written.
 pub fn lock_for_serving(db_path: &Path) -> Result<ServeLock> {
     let path = lock_path(db_path);
-    let opened =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
     let mut file = opened.map_err(|error| unavailable(&path, &error))?;
     match file.try_lock() {
         Ok(()) => {}
@@ -46,7 +50,11 @@ fn lock_path(db_path: &Path) -> PathBuf {
 fn taken(db_path: &Path, file: &mut File) -> StoreError {
     let mut pid = String::new();
     let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
-    let who = if known { format!(" (process {})", pid.trim()) } else { String::new() };
+    let who = if known {
+        format!(" (process {})", pid.trim())
+    } else {
+        String::new()
+    };
     StoreError::Conflict(format!(
         "another `heartbeat serve`{who} is running on {}; stop it first, or use another database",
         db_path.display()

@@ -59,8 +59,12 @@ pub(super) async fn resumed(
 
 /// `heartbeat`, paused if it is active in a paused project or of an agent that is switched off.
 pub(super) async fn held(tx: &mut Tx, heartbeat: Heartbeat, now: Timestamp) -> Result<Heartbeat> {
-    let statement = sql(HOLDS).bind(heartbeat.project_id.0).bind(heartbeat.bot_id.0);
-    let Some(row) = tx.find(statement).await? else { return Ok(heartbeat) };
+    let statement = sql(HOLDS)
+        .bind(heartbeat.project_id.0)
+        .bind(heartbeat.bot_id.0);
+    let Some(row) = tx.find(statement).await? else {
+        return Ok(heartbeat);
+    };
     let mut c = Cursor::new(&row);
     let (project_paused, switched_off): (bool, bool) = (c.take()?, c.take()?);
     let reason = match (project_paused, switched_off) {
@@ -74,7 +78,11 @@ pub(super) async fn held(tx: &mut Tx, heartbeat: Heartbeat, now: Timestamp) -> R
 /// Another reason for standing still; due moments are the caller's.
 fn paused_for(mut heartbeat: Heartbeat, reason: Reason, now: Timestamp) -> Heartbeat {
     if heartbeat.standing() != Standing::Off {
-        heartbeat.paused = Some(Pause { reason, since: now, resumes_at: None });
+        heartbeat.paused = Some(Pause {
+            reason,
+            since: now,
+            resumes_at: None,
+        });
         heartbeat.claimable_at = None;
     }
     heartbeat
@@ -108,7 +116,9 @@ async fn pause_one(
         return records::save_change(tx, heartbeat, &after, &[], now).await;
     };
     let missed = missed_reason(tx, heartbeat, now).await?;
-    let changed = heartbeat.clone().paused_at(&schedule, (reason, None), now, missed);
+    let changed = heartbeat
+        .clone()
+        .paused_at(&schedule, (reason, None), now, missed);
     records::save_change(tx, heartbeat, &changed.heartbeat, &changed.skipped, now).await
 }
 
@@ -122,7 +132,11 @@ pub(super) async fn missed_reason(
         return Ok(Reason::Capacity);
     };
     let awake_since = nodes::awake_since(tx, now).await?;
-    Ok(if next.at < awake_since { Reason::Downtime } else { Reason::Capacity })
+    Ok(if next.at < awake_since {
+        Reason::Downtime
+    } else {
+        Reason::Capacity
+    })
 }
 
 /// Ends the pauses that have that reason; answers what is active again.
@@ -132,8 +146,10 @@ pub(super) async fn resume_paused(
     reason: Reason,
     now: Timestamp,
 ) -> Result<Vec<HeartbeatId>> {
-    let statement =
-        sql(PAUSED).bind(project.0).bind(bot.map(|bot| bot.0)).bind(reason.as_str());
+    let statement = sql(PAUSED)
+        .bind(project.0)
+        .bind(bot.map(|bot| bot.0))
+        .bind(reason.as_str());
     let paused = readable(&tx.rows(statement).await?);
     let mut active = Vec::with_capacity(paused.len());
     for heartbeat in paused {
@@ -162,10 +178,14 @@ pub(super) async fn stop_open(
     (project, bot): Within,
     reason: Reason,
 ) -> Result<Vec<ExecutionId>> {
-    let statement =
-        sql(STOP_OPEN).bind(project.0).bind(bot.map(|bot| bot.0)).bind(reason.as_str());
+    let statement = sql(STOP_OPEN)
+        .bind(project.0)
+        .bind(bot.map(|bot| bot.0))
+        .bind(reason.as_str());
     let rows = tx.write_rows(statement).await?;
-    rows.iter().map(|row| Ok(ExecutionId(Cursor::new(row).take()?))).collect()
+    rows.iter()
+        .map(|row| Ok(ExecutionId(Cursor::new(row).take()?)))
+        .collect()
 }
 
 /// The oldest heartbeats of each agent up to the plan's cap stay, if they are not too frequent for
@@ -176,10 +196,17 @@ pub(super) async fn fit_plan(
     plan: &Plan,
     now: Timestamp,
 ) -> Result<()> {
-    let all = readable(&tx.rows(sql(OF_REACH).bind(project.0).bind(None::<uuid::Uuid>)).await?);
+    let all = readable(
+        &tx.rows(sql(OF_REACH).bind(project.0).bind(None::<uuid::Uuid>))
+            .await?,
+    );
     let mut rank = (None, 0);
     for heartbeat in all {
-        let place = if rank.0 == Some(heartbeat.bot_id) { rank.1 + 1 } else { 0 };
+        let place = if rank.0 == Some(heartbeat.bot_id) {
+            rank.1 + 1
+        } else {
+            0
+        };
         rank = (Some(heartbeat.bot_id), place);
         let fits = plan.heartbeats_per_agent.is_none_or(|cap| place < cap)
             && allowed(tx, &heartbeat, plan, now);
@@ -198,7 +225,11 @@ pub(super) async fn fit_plan(
 
 /// Whether the plan allows a heartbeat for what it is, whatever its place.
 pub(super) fn allowed(tx: &Tx, heartbeat: &Heartbeat, plan: &Plan, now: Timestamp) -> bool {
-    let is_local = heartbeat.settings.watch.as_ref().is_some_and(|watch| watch.tool.is_local());
+    let is_local = heartbeat
+        .settings
+        .watch
+        .as_ref()
+        .is_some_and(|watch| watch.tool.is_local());
     let frequent = match tx.schedules.of(heartbeat) {
         Ok(schedule) => schedule.check_frequency(plan.minimum_minutes, now).is_err(),
         Err(_) => false,

@@ -41,12 +41,19 @@ impl Stats for SqliteStore {
             .bind(bot_id.0)
             .bind(today - i64::from(days))
             .bind(today);
-        let rows = statement.fetch_all(&mut *conn).await.map_err(|error| failure(&error))?;
+        let rows = statement
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
         let mut sums = Sums::default();
         for row in &rows {
             sums.add(&mut Cursor::new(row))?;
         }
-        let active = sql(ACTIVE).bind(project_id.0).bind(bot_id.0).fetch_one(&mut *conn).await;
+        let active = sql(ACTIVE)
+            .bind(project_id.0)
+            .bind(bot_id.0)
+            .fetch_one(&mut *conn)
+            .await;
         let active = active.map_err(|error| failure(&error))?;
         sums.summary(Cursor::new(&active).count()?)
     }
@@ -80,9 +87,15 @@ impl Sums {
 
     fn summary(self, active_heartbeats: u64) -> Result<StatsSummary> {
         let kinds = ExecutionType::ALL.iter().filter_map(|kind| {
-            self.by_kind.get(kind.as_str()).map(|counts| (*kind, *counts))
+            self.by_kind
+                .get(kind.as_str())
+                .map(|counts| (*kind, *counts))
         });
-        let days = self.by_day.iter().rev().map(|(day, counts)| Ok((date(*day)?, *counts)));
+        let days = self
+            .by_day
+            .iter()
+            .rev()
+            .map(|(day, counts)| Ok((date(*day)?, *counts)));
         Ok(StatsSummary {
             all: self.all,
             by_kind: kinds.collect(),

@@ -26,7 +26,10 @@ impl SqliteStore {
     pub async fn query_json(&self, sql: String) -> Result<Vec<Map<String, Value>>> {
         let mut conn = self.read().await?;
         let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *conn).await;
-        rows.map_err(|error| failure(&error))?.iter().map(object).collect()
+        rows.map_err(|error| failure(&error))?
+            .iter()
+            .map(object)
+            .collect()
     }
 }
 
@@ -35,15 +38,26 @@ fn object(row: &sqlx::sqlite::SqliteRow) -> Result<Map<String, Value>> {
     for column in row.columns() {
         let at = column.ordinal();
         let raw = row.try_get_raw(at).map_err(|error| failure(&error))?;
-        let kind = if raw.is_null() { "NULL".to_owned() } else { raw.type_info().name().to_owned() };
+        let kind = if raw.is_null() {
+            "NULL".to_owned()
+        } else {
+            raw.type_info().name().to_owned()
+        };
         let value = match kind.as_str() {
             "NULL" => Ok(Value::Null),
-            "INTEGER" | "BOOLEAN" | "BIGINT" => row.try_get_unchecked::<i64, _>(at).map(Value::from),
+            "INTEGER" | "BOOLEAN" | "BIGINT" => {
+                row.try_get_unchecked::<i64, _>(at).map(Value::from)
+            }
             "REAL" => row.try_get_unchecked::<f64, _>(at).map(Value::from),
-            "BLOB" => row.try_get_unchecked::<Vec<u8>, _>(at).map(|bytes| Value::from(hex(&bytes))),
+            "BLOB" => row
+                .try_get_unchecked::<Vec<u8>, _>(at)
+                .map(|bytes| Value::from(hex(&bytes))),
             _ => row.try_get_unchecked::<String, _>(at).map(Value::from),
         };
-        object.insert(column.name().to_owned(), value.map_err(|error| failure(&error))?);
+        object.insert(
+            column.name().to_owned(),
+            value.map_err(|error| failure(&error))?,
+        );
     }
     Ok(object)
 }

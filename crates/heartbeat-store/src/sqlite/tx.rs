@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::failure::failure;
 use super::schedules::Schedules;
+use crate::kill_point;
 use crate::verbs::Result;
 
 /// A statement with its arguments.
@@ -56,7 +57,14 @@ impl Tx {
         ids: Arc<IdSource>,
         schedules: Arc<Schedules>,
     ) -> Self {
-        Self { conn, ids, schedules, round: Uuid::nil(), shared: false, guard: Guard::None }
+        Self {
+            conn,
+            ids,
+            schedules,
+            round: Uuid::nil(),
+            shared: false,
+            guard: Guard::None,
+        }
     }
 
     /// Begins; waits for other processes as long as the busy timeout says.
@@ -68,7 +76,10 @@ impl Tx {
 
     /// Makes everything durable.
     pub(super) async fn commit(&mut self) -> Result<()> {
-        self.plain("COMMIT").await
+        kill_point("store:before_commit");
+        self.plain("COMMIT").await?;
+        kill_point("store:after_commit");
+        Ok(())
     }
 
     /// Takes everything back. SQLite may have done so by itself, so an error says nothing.
@@ -99,7 +110,10 @@ impl Tx {
     /// Runs a statement that writes; answers how many rows it wrote.
     pub(super) async fn write(&mut self, statement: Statement<'_>) -> Result<u64> {
         self.guard().await?;
-        let done = statement.execute(&mut self.conn).await.map_err(|error| failure(&error))?;
+        let done = statement
+            .execute(&mut self.conn)
+            .await
+            .map_err(|error| failure(&error))?;
         Ok(done.rows_affected())
     }
 
@@ -111,12 +125,18 @@ impl Tx {
 
     /// Reads rows.
     pub(super) async fn rows(&mut self, statement: Statement<'_>) -> Result<Vec<SqliteRow>> {
-        statement.fetch_all(&mut self.conn).await.map_err(|error| failure(&error))
+        statement
+            .fetch_all(&mut self.conn)
+            .await
+            .map_err(|error| failure(&error))
     }
 
     /// Reads a row, if there is one.
     pub(super) async fn find(&mut self, statement: Statement<'_>) -> Result<Option<SqliteRow>> {
-        statement.fetch_optional(&mut self.conn).await.map_err(|error| failure(&error))
+        statement
+            .fetch_optional(&mut self.conn)
+            .await
+            .map_err(|error| failure(&error))
     }
 
     /// The connection, for queries that readers make too.
@@ -140,7 +160,10 @@ impl Tx {
     }
 
     async fn plain(&mut self, statement: &'static str) -> Result<()> {
-        sql(statement).execute(&mut self.conn).await.map_err(|error| failure(&error))?;
+        sql(statement)
+            .execute(&mut self.conn)
+            .await
+            .map_err(|error| failure(&error))?;
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Message {
     /// A verb.
     Verb(Box<dyn Verb>),
     /// The end of an execution; several are written together.
-    Finish(Finish),
+    Finish(Box<Finish>),
     /// There will be no more.
     Stop(oneshot::Sender<()>),
 }
@@ -55,7 +55,9 @@ where
 {
     fn run<'c>(&'c mut self, tx: &'c mut Tx) -> Work<'c, ()> {
         Box::pin(async move {
-            let Some(work) = self.work.take() else { return Ok(()) };
+            let Some(work) = self.work.take() else {
+                return Ok(());
+            };
             let answer = work(tx).await;
             let end = answer.as_ref().map(|_| ()).map_err(Clone::clone);
             self.answer = Some(answer);
@@ -97,14 +99,24 @@ impl Queue {
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Verb(Box::new(Asked { work: Some(work), answer: None, reply }))).await?;
+        self.send(Message::Verb(Box::new(Asked {
+            work: Some(work),
+            answer: None,
+            reply,
+        })))
+        .await?;
         answer.await.map_err(|_| closed())?
     }
 
     /// Ends an execution; answers once that is durable.
     pub(super) async fn finish(&self, ask: FinishAsk) -> Result<Settlement> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Finish(Finish { ask, answer: None, reply })).await?;
+        self.send(Message::Finish(Box::new(Finish {
+            ask,
+            answer: None,
+            reply,
+        })))
+        .await?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -128,7 +140,10 @@ fn closed() -> StoreError {
 /// Starts the writer on a connection that is its own from then on.
 pub(super) fn start(tx: Tx) -> Queue {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    #[expect(clippy::disallowed_methods, reason = "the writer ends with the store that owns it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the writer ends with the store that owns it"
+    )]
     tokio::spawn(write(tx, receiver));
     Queue(sender)
 }
@@ -142,7 +157,7 @@ async fn write(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
         for message in gathered.drain(..) {
             match message {
                 Message::Verb(verb) => verbs.push(verb),
-                Message::Finish(finish) => finishes.push(finish),
+                Message::Finish(finish) => finishes.push(*finish),
                 Message::Stop(reply) => stopped = Some(reply),
             }
         }
@@ -155,11 +170,7 @@ async fn write(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
     }
 }
 
-async fn write_together(
-    tx: &mut Tx,
-    mut verbs: Vec<Box<dyn Verb>>,
-    mut finishes: Vec<Finish>,
-) {
+async fn write_together(tx: &mut Tx, mut verbs: Vec<Box<dyn Verb>>, mut finishes: Vec<Finish>) {
     if verbs.is_empty() && finishes.is_empty() {
         return;
     }
@@ -187,11 +198,7 @@ async fn write_together(
 }
 
 /// Runs each verb behind its savepoint. An error here is the whole transaction's.
-async fn run_all(
-    tx: &mut Tx,
-    verbs: &mut [Box<dyn Verb>],
-    finishes: &mut [Finish],
-) -> Result<()> {
+async fn run_all(tx: &mut Tx, verbs: &mut [Box<dyn Verb>], finishes: &mut [Finish]) -> Result<()> {
     for verb in verbs {
         let end = verb.run(tx).await;
         settle(tx, end).await?;
@@ -226,7 +233,9 @@ async fn finish_one_by_one(tx: &mut Tx, finishes: &mut [Finish]) -> Result<()> {
         let answer = endings::finish_all(tx, &[&finish.ask]).await;
         let end = answer.as_ref().map(|_| ()).map_err(Clone::clone);
         finish.answer = Some(answer.and_then(|mut answers| {
-            answers.pop().unwrap_or_else(|| Err(StoreError::Corrupt("no answer".into())))
+            answers
+                .pop()
+                .unwrap_or_else(|| Err(StoreError::Corrupt("no answer".into())))
         }));
         settle(tx, end).await?;
     }

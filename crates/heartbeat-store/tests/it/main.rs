@@ -1,9 +1,16 @@
 //! Conformance of every database to the contracts of the verbs, and what is particular to one.
 
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod files;
+#[cfg(test)]
 mod groups;
+#[cfg(test)]
 mod migrations;
+#[cfg(test)]
 mod schema;
+#[cfg(test)]
 mod sealing;
+#[cfg(test)]
 mod world;

@@ -1,1 +1,66 @@
-//! Cases to come.
+//! Migrations are paired with their files and applied once.
+
+use heartbeat_store::StoreError;
+use sqlx::Connection as _;
+
+use crate::world::open_file;
+
+#[tokio::test]
+async fn opening_again_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let first = open_file(&path).await.unwrap();
+    first.close().await;
+    let before = crate::schema::of_file(&path).await;
+    open_file(&path).await.unwrap().close().await;
+    assert_eq!(crate::schema::of_file(&path).await, before);
+}
+
+#[tokio::test]
+async fn every_file_of_the_folder_is_applied_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    open_file(&path).await.unwrap().close().await;
+    let mut conn = crate::schema::connect(&path).await;
+    let applied: Vec<(i64, String)> =
+        sqlx::query_as("SELECT number, name FROM migrations ORDER BY number")
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sqlite/migrations");
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| {
+            file.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    files.sort();
+    let names: Vec<&str> = applied.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, files);
+    for (number, name) in &applied {
+        assert!(name.starts_with(&format!("{number:04}_")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_says_to_upgrade() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    open_file(&path).await.unwrap().close().await;
+    let mut conn = crate::schema::connect(&path).await;
+    let newer = "INSERT INTO migrations (number, name) VALUES (9999, '9999_future')";
+    sqlx::query(newer).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    let refused = open_file(&path).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict(_)));
+    assert!(
+        refused.to_string().contains("upgrade the program"),
+        "{refused}"
+    );
+}

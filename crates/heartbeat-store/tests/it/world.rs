@@ -37,7 +37,10 @@ pub(crate) fn second(seconds: i64) -> Timestamp {
 }
 
 /// A page that holds everything a case makes.
-pub(crate) const PAGE: Page = Page { number: 1, size: 100 };
+pub(crate) const PAGE: Page = Page {
+    number: 1,
+    size: 100,
+};
 
 /// A store, one project and one agent in it, and a source of ids.
 pub(crate) struct World {
@@ -52,7 +55,10 @@ pub(crate) struct World {
 
 /// Opens a file that need not survive a power cut.
 pub(crate) async fn open_file(path: &Path) -> Result<SqliteStore, StoreError> {
-    let options = OpenOptions { durable: false, ..OpenOptions::default() };
+    let options = OpenOptions {
+        durable: false,
+        ..OpenOptions::default()
+    };
     SqliteStore::open(path, Arc::new(IdSource::from_seed(7)), options).await
 }
 
@@ -66,18 +72,33 @@ impl World {
         let project = project(&ids, "acme");
         store.create_project(&project).await.unwrap();
         let bot = store.create_bot(&bot(&ids, project.id)).await.unwrap();
-        Self { store, ids, project, bot, plan: Plan::default(), path, _directory: directory }
+        Self {
+            store,
+            ids,
+            project,
+            bot,
+            plan: Plan::default(),
+            path,
+            _directory: directory,
+        }
     }
 
     /// Another project with an agent.
     pub(crate) async fn neighbour(&self, name: &str) -> Bot {
         let project = project(&self.ids, name);
         self.store.create_project(&project).await.unwrap();
-        self.store.create_bot(&bot(&self.ids, project.id)).await.unwrap()
+        self.store
+            .create_bot(&bot(&self.ids, project.id))
+            .await
+            .unwrap()
     }
 
     pub(crate) fn key(&self, id: HeartbeatId) -> HeartbeatKey {
-        HeartbeatKey { project_id: self.project.id, bot_id: self.bot.id, id }
+        HeartbeatKey {
+            project_id: self.project.id,
+            bot_id: self.bot.id,
+            id,
+        }
     }
 
     /// A live node that has been awake since `now`.
@@ -101,9 +122,13 @@ impl World {
 
     /// An enabled heartbeat every `minutes` minutes.
     pub(crate) async fn every(&self, minutes: u32, now: Timestamp) -> Heartbeat {
-        self.made_by(&self.bot, |change| change.interval_minutes = Patch::Set(minutes), now)
-            .await
-            .unwrap()
+        self.made_by(
+            &self.bot,
+            |change| change.interval_minutes = Patch::Set(minutes),
+            now,
+        )
+        .await
+        .unwrap()
     }
 
     /// An enabled heartbeat every 30 minutes, but for what `edit` says.
@@ -152,7 +177,16 @@ impl World {
     }
 
     pub(crate) async fn claim(&self, node: NodeId, want: usize, now: Timestamp) -> Vec<Claim> {
-        self.store.claim_due(ClaimAsk { node_id: node, want }, now).await.unwrap()
+        self.store
+            .claim_due(
+                ClaimAsk {
+                    node_id: node,
+                    want,
+                },
+                now,
+            )
+            .await
+            .unwrap()
     }
 
     /// The only claim there is.
@@ -168,7 +202,9 @@ impl World {
         outcome: Outcome,
         now: Timestamp,
     ) -> Result<Settlement, StoreError> {
-        self.store.finish(hold, &Ending::plain(outcome), &[], now).await
+        self.store
+            .finish(hold, &Ending::plain(outcome), &[], now)
+            .await
     }
 
     pub(crate) async fn trigger(
@@ -177,7 +213,15 @@ impl World {
         now: Timestamp,
     ) -> Result<Execution, StoreError> {
         let execution_id = ExecutionId::new(&self.ids, now);
-        self.store.trigger(TriggerAsk { key: self.key(id), execution_id }, now).await
+        self.store
+            .trigger(
+                TriggerAsk {
+                    key: self.key(id),
+                    execution_id,
+                },
+                now,
+            )
+            .await
     }
 
     pub(crate) async fn read(&self, id: HeartbeatId, now: Timestamp) -> Heartbeat {
@@ -186,7 +230,11 @@ impl World {
 
     /// Ended executions of the project, newest first.
     pub(crate) async fn ended(&self) -> Vec<Execution> {
-        let logs = self.store.logs(self.project.id, &LogFilter::default(), PAGE).await.unwrap();
+        let logs = self
+            .store
+            .logs(self.project.id, &LogFilter::default(), PAGE)
+            .await
+            .unwrap();
         assert_eq!(usize::try_from(logs.total).unwrap(), logs.rows.len());
         logs.rows
     }
@@ -232,7 +280,10 @@ pub(crate) fn turn(seq: u32, input_tokens_max: u64, max_tokens: u32) -> TurnInte
         seq,
         model: "openai/gpt-5.5".into(),
         request: json!({"n": seq}),
-        ask: Ask { input_tokens_max, max_tokens },
+        ask: Ask {
+            input_tokens_max,
+            max_tokens,
+        },
         rates: Rates::default(),
         daily_credit_limit: None,
     }
@@ -240,7 +291,13 @@ pub(crate) fn turn(seq: u32, input_tokens_max: u64, max_tokens: u32) -> TurnInte
 
 /// The outcome of a turn that cost `micro`.
 pub(crate) fn answer(seq: u32, tokens: u64, micro: u64) -> TurnRecord {
-    TurnRecord { seq, result: json!({"text": "hello"}), failed: false, tokens, micro }
+    TurnRecord {
+        seq,
+        result: json!({"text": "hello"}),
+        failed: false,
+        tokens,
+        micro,
+    }
 }
 
 pub(crate) fn notice(title: &str, topic: Option<(&str, &str)>) -> NoticeDraft {

@@ -9,15 +9,26 @@ use heartbeat_store::{StoreError, Thing};
 use crate::world::{PAGE, World, bot, minute};
 
 fn switch(on: bool) -> BotChange {
-    BotChange { heartbeat: Some(on), ..BotChange::default() }
+    BotChange {
+        heartbeat: Some(on),
+        ..BotChange::default()
+    }
 }
 
 pub(crate) async fn an_agent_is_made_once_and_found_by_id_and_number(w: &World) {
     let again = w.store.create_bot(&w.bot).await.unwrap();
     assert_eq!(again, w.bot);
-    let second = w.store.create_bot(&bot(&w.ids, w.project.id)).await.unwrap();
+    let second = w
+        .store
+        .create_bot(&bot(&w.ids, w.project.id))
+        .await
+        .unwrap();
     assert!(second.number > w.bot.number);
-    let found = w.store.bot(w.project.id, BotRef::Number(second.number)).await.unwrap();
+    let found = w
+        .store
+        .bot(w.project.id, BotRef::Number(second.number))
+        .await
+        .unwrap();
     assert_eq!(found, second);
     let all = w.store.bots(w.project.id, PAGE).await.unwrap();
     assert_eq!((all.total, all.rows), (2, vec![w.bot.clone(), second]));
@@ -31,16 +42,32 @@ pub(crate) async fn switching_off_pauses_and_stops_and_switching_on_resumes(w: &
     let claim = w.claim_one(node, minute(30)).await;
     let bot = BotRef::Number(w.bot.number);
     for _ in 0..2 {
-        w.store.update_bot(w.project.id, bot, switch(false), minute(31)).await.unwrap();
+        w.store
+            .update_bot(w.project.id, bot, switch(false), minute(31))
+            .await
+            .unwrap();
     }
     let paused = w.read(idle.id, minute(31)).await;
-    assert_eq!((paused.paused.unwrap().reason, paused.claimable_at), (Reason::SwitchedOff, None));
+    assert_eq!(
+        (paused.paused.unwrap().reason, paused.claimable_at),
+        (Reason::SwitchedOff, None)
+    );
     let asked = w.store.cancel_requests(node).await.unwrap();
     assert_eq!(asked, [(w.project.id, claim.execution.id)]);
-    w.store.update_bot(w.project.id, bot, switch(true), minute(50)).await.unwrap();
+    w.store
+        .update_bot(w.project.id, bot, switch(true), minute(50))
+        .await
+        .unwrap();
     let resumed = w.read(idle.id, minute(50)).await;
-    assert_eq!((resumed.paused, resumed.next.unwrap().at), (None, minute(90)));
-    assert_eq!(w.read(busy.id, minute(50)).await.claimable_at, None, "it still runs");
+    assert_eq!(
+        (resumed.paused, resumed.next.unwrap().at),
+        (None, minute(90))
+    );
+    assert_eq!(
+        w.read(busy.id, minute(50)).await.claimable_at,
+        None,
+        "it still runs"
+    );
     assert_eq!(w.read(off.id, minute(50)).await.standing(), Standing::Off);
 }
 
@@ -49,11 +76,21 @@ pub(crate) async fn a_deleted_agent_takes_its_heartbeats_along_and_leaves_their_
     let node = w.node(minute(30)).await;
     let claim = w.claim_one(node, minute(30)).await;
     let bot = BotRef::Id(w.bot.id);
-    w.store.delete_bot(w.project.id, bot, minute(31)).await.unwrap();
+    w.store
+        .delete_bot(w.project.id, bot, minute(31))
+        .await
+        .unwrap();
     let gone = Err(StoreError::NotFound(Thing::Bot));
-    assert_eq!(w.store.delete_bot(w.project.id, bot, minute(31)).await, gone);
+    assert_eq!(
+        w.store.delete_bot(w.project.id, bot, minute(31)).await,
+        gone
+    );
     let read = w.store.heartbeat(w.key(heartbeat.id), minute(31)).await;
     assert_eq!(read, Err(StoreError::NotFound(Thing::Heartbeat)));
-    let row = w.store.execution(w.project.id, claim.execution.id).await.unwrap();
+    let row = w
+        .store
+        .execution(w.project.id, claim.execution.id)
+        .await
+        .unwrap();
     assert_eq!(row.cancel_requested, Some(Reason::Deleted));
 }

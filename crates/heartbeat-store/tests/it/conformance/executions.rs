@@ -9,7 +9,11 @@ use crate::world::{PAGE, World, failure, minute};
 pub(crate) async fn logs_are_filtered_newest_first_and_open_ones_only_if_asked(w: &World) {
     let heartbeat = w.every(30, minute(0)).await;
     let node = w.node(minute(0)).await;
-    for (at, outcome) in [(30, Outcome::Success), (60, failure()), (90, Outcome::Success)] {
+    for (at, outcome) in [
+        (30, Outcome::Success),
+        (60, failure()),
+        (90, Outcome::Success),
+    ] {
         w.renew(node, minute(at)).await;
         let claim = w.claim_one(node, minute(at)).await;
         w.finish(&claim.hold, outcome, minute(at)).await.unwrap();
@@ -21,15 +25,49 @@ pub(crate) async fn logs_are_filtered_newest_first_and_open_ones_only_if_asked(w
         listed.rows.iter().map(|row| row.due_at).collect::<Vec<_>>()
     };
     let all = LogFilter::default();
-    assert_eq!(list(all.clone()).await, [minute(90), minute(60), minute(30)]);
+    assert_eq!(
+        list(all.clone()).await,
+        [minute(90), minute(60), minute(30)]
+    );
     let state = Some(LogState::Ended(Status::Error));
-    assert_eq!(list(LogFilter { state, ..all.clone() }).await, [minute(60)]);
+    assert_eq!(
+        list(LogFilter {
+            state,
+            ..all.clone()
+        })
+        .await,
+        [minute(60)]
+    );
     let state = Some(LogState::Open(Phase::Running));
-    assert_eq!(list(LogFilter { state, ..all.clone() }).await, [open.execution.due_at]);
+    assert_eq!(
+        list(LogFilter {
+            state,
+            ..all.clone()
+        })
+        .await,
+        [open.execution.due_at]
+    );
     let (from, to) = (Some(minute(60)), Some(minute(90)));
-    assert_eq!(list(LogFilter { from, to, ..all.clone() }).await, [minute(60)]);
+    assert_eq!(
+        list(LogFilter {
+            from,
+            to,
+            ..all.clone()
+        })
+        .await,
+        [minute(60)]
+    );
     let (bot_id, heartbeat_id) = (Some(w.bot.id), Some(heartbeat.id));
-    assert_eq!(list(LogFilter { bot_id, heartbeat_id, ..all.clone() }).await.len(), 3);
+    assert_eq!(
+        list(LogFilter {
+            bot_id,
+            heartbeat_id,
+            ..all.clone()
+        })
+        .await
+        .len(),
+        3
+    );
     let page = Page { number: 2, size: 2 };
     let second = w.store.logs(w.project.id, &all, page).await.unwrap();
     assert_eq!((second.total, second.rows.len()), (3, 1));
@@ -41,18 +79,33 @@ pub(crate) async fn a_thread_holds_what_was_said_and_the_last_run_is_not_a_skip(
     for (at, said) in [(30, "one"), (60, ""), (90, "two"), (120, "three")] {
         w.renew(node, minute(at)).await;
         let claim = w.claim_one(node, minute(at)).await;
-        let ending = Ending { response: said.into(), ..Ending::plain(Outcome::Success) };
-        w.store.finish(&claim.hold, &ending, &[], minute(at)).await.unwrap();
+        let ending = Ending {
+            response: said.into(),
+            ..Ending::plain(Outcome::Success)
+        };
+        w.store
+            .finish(&claim.hold, &ending, &[], minute(at))
+            .await
+            .unwrap();
     }
     let said = async |times, most| {
-        let rows = w.store.thread(w.project.id, heartbeat.id, times, most).await.unwrap();
+        let rows = w
+            .store
+            .thread(w.project.id, heartbeat.id, times, most)
+            .await
+            .unwrap();
         rows.into_iter().map(|row| row.response).collect::<Vec<_>>()
     };
     assert_eq!(said((minute(0), minute(120)), 9).await, ["one", "two"]);
     assert_eq!(said((minute(0), minute(999)), 2).await, ["two", "three"]);
     w.trigger(heartbeat.id, minute(125)).await.unwrap();
     w.trigger(heartbeat.id, minute(126)).await.unwrap();
-    let last = w.store.last_run(w.project.id, heartbeat.id).await.unwrap().unwrap();
+    let last = w
+        .store
+        .last_run(w.project.id, heartbeat.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(last.response, "three");
 }
 
@@ -62,16 +115,47 @@ pub(crate) async fn pruning_takes_what_is_old_and_leaves_what_is_open(w: &World)
     for at in [30, 60] {
         w.renew(node, minute(at)).await;
         let claim = w.claim_one(node, minute(at)).await;
-        w.store.open_journal(&claim.hold, &json!(1), minute(at)).await.unwrap();
-        w.finish(&claim.hold, Outcome::Success, minute(at)).await.unwrap();
+        w.store
+            .open_journal(&claim.hold, &json!(1), minute(at))
+            .await
+            .unwrap();
+        w.finish(&claim.hold, Outcome::Success, minute(at))
+            .await
+            .unwrap();
     }
     w.renew(node, minute(90)).await;
     let open = w.claim_one(node, minute(90)).await;
     let project = w.project.id;
-    assert_eq!(w.store.prune(project, (Some(minute(60)), None), 100).await.unwrap(), 1);
-    assert_eq!(w.store.prune(project, (None, Some(minute(500))), 1).await.unwrap(), 1);
+    assert_eq!(
+        w.store
+            .prune(project, (Some(minute(60)), None), 100)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        w.store
+            .prune(project, (None, Some(minute(500))), 1)
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(w.ended().await.len(), 1);
-    assert_eq!(w.store.prune(project, (None, Some(minute(500))), 100).await.unwrap(), 1);
-    assert_eq!(w.store.prune(project, (None, Some(minute(500))), 100).await.unwrap(), 0);
-    w.finish(&open.hold, Outcome::Success, minute(91)).await.unwrap();
+    assert_eq!(
+        w.store
+            .prune(project, (None, Some(minute(500))), 100)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        w.store
+            .prune(project, (None, Some(minute(500))), 100)
+            .await
+            .unwrap(),
+        0
+    );
+    w.finish(&open.hold, Outcome::Success, minute(91))
+        .await
+        .unwrap();
 }

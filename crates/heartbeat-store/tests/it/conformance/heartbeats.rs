@@ -29,10 +29,17 @@ pub(crate) async fn creating_again_finds_the_first_and_changes_nothing(w: &World
 }
 
 pub(crate) async fn input_comes_before_limits_and_the_agent_before_both(w: &World) {
-    let mut world_plan = w.configure(&w.bot, Target::New(HeartbeatId::new(&w.ids, minute(0))), HeartbeatChange::default());
+    let mut world_plan = w.configure(
+        &w.bot,
+        Target::New(HeartbeatId::new(&w.ids, minute(0))),
+        HeartbeatChange::default(),
+    );
     world_plan.plan = Plans::default().find("free").unwrap().clone();
     let mut ask = world_plan.clone();
-    assert!(matches!(w.store.configure(ask.clone(), minute(0)).await, Err(StoreError::Violation(_))));
+    assert!(matches!(
+        w.store.configure(ask.clone(), minute(0)).await,
+        Err(StoreError::Violation(_))
+    ));
     ask.change.prompt = Patch::Set("x".into());
     let refused = w.store.configure(ask.clone(), minute(0)).await;
     assert!(matches!(refused, Err(StoreError::Limit(l)) if l.code == "PLAN_WITHOUT_HEARTBEATS"));
@@ -44,7 +51,10 @@ pub(crate) async fn input_comes_before_limits_and_the_agent_before_both(w: &Worl
 pub(crate) async fn the_cap_holds_when_all_come_at_once(w: &World) {
     let plan = Plans::default().find("starter").unwrap().clone();
     let asks = (0..8).map(|_| {
-        let change = HeartbeatChange { prompt: Patch::Set("x".into()), ..Default::default() };
+        let change = HeartbeatChange {
+            prompt: Patch::Set("x".into()),
+            ..Default::default()
+        };
         let target = Target::New(HeartbeatId::new(&w.ids, minute(0)));
         let mut ask = w.configure(&w.bot, target, change);
         ask.plan = plan.clone();
@@ -57,13 +67,23 @@ pub(crate) async fn the_cap_holds_when_all_come_at_once(w: &World) {
         _ => None,
     });
     let limit = limit.unwrap();
-    assert_eq!((limit.code, limit.limit, limit.used), ("PLAN_LIMIT_REACHED", Some(3), Some(3)));
+    assert_eq!(
+        (limit.code, limit.limit, limit.used),
+        ("PLAN_LIMIT_REACHED", Some(3), Some(3))
+    );
 }
 
 pub(crate) async fn a_local_watch_needs_local_access(w: &World) {
     let watch: Watch = serde_json::from_value(json!({"tool": "host_status"})).unwrap();
-    let change = HeartbeatChange { watch: Patch::Set(watch), ..Default::default() };
-    let mut ask = w.configure(&w.bot, Target::New(HeartbeatId::new(&w.ids, minute(0))), change);
+    let change = HeartbeatChange {
+        watch: Patch::Set(watch),
+        ..Default::default()
+    };
+    let mut ask = w.configure(
+        &w.bot,
+        Target::New(HeartbeatId::new(&w.ids, minute(0))),
+        change,
+    );
     ask.plan = Plans::default().find("pro").unwrap().clone();
     let refused = w.store.configure(ask.clone(), minute(0)).await;
     assert!(matches!(refused, Err(StoreError::Limit(l)) if l.code == "LOCAL_ACCESS_OFF"));
@@ -87,27 +107,41 @@ pub(crate) async fn everything_that_was_set_is_read_back(w: &World) {
     };
     let made = w.made_by(&w.bot, edit, minute(0)).await.unwrap();
     assert_eq!(w.read(made.id, minute(0)).await, made);
-    let all = w.store.heartbeats(w.project.id, w.bot.id, None, minute(0)).await.unwrap();
+    let all = w
+        .store
+        .heartbeats(w.project.id, w.bot.id, None, minute(0))
+        .await
+        .unwrap();
     assert_eq!(all, [made]);
 }
 
 pub(crate) async fn an_edit_of_the_schedule_starts_the_grid_anew_and_covers_the_old(w: &World) {
     let heartbeat = w.every(30, minute(0)).await;
     let edited = w
-        .edit(heartbeat.id, |change| change.interval_minutes = Patch::Set(20), minute(65))
+        .edit(
+            heartbeat.id,
+            |change| change.interval_minutes = Patch::Set(20),
+            minute(65),
+        )
         .await;
     assert_eq!(edited.next.unwrap().at, minute(85));
     let rows = w.ended().await;
     assert_eq!((rows.len(), rows[0].missed_count), (1, Some(2)));
     let same = w
-        .edit(heartbeat.id, |change| change.interval_minutes = Patch::Set(20), minute(70))
+        .edit(
+            heartbeat.id,
+            |change| change.interval_minutes = Patch::Set(20),
+            minute(70),
+        )
         .await;
     assert_eq!(same.next.unwrap().at, minute(85));
 }
 
 pub(crate) async fn being_off_is_on_record_and_enabling_starts_a_grid(w: &World) {
-    let heartbeat =
-        w.made_by(&w.bot, |change| change.enabled = None, minute(0)).await.unwrap();
+    let heartbeat = w
+        .made_by(&w.bot, |change| change.enabled = None, minute(0))
+        .await
+        .unwrap();
     assert_eq!(heartbeat.standing(), Standing::Off);
     let key = w.key(heartbeat.id);
     let on = w.store.enable(key, &w.plan, minute(7)).await.unwrap();
@@ -121,20 +155,38 @@ pub(crate) async fn being_off_is_on_record_and_enabling_starts_a_grid(w: &World)
     let rows = w.ended().await;
     assert_eq!((rows.len(), rows[0].first_due_at), (1, Some(minute(37))));
     let times = (minute(0), minute(60));
-    let pauses = w.store.pauses(w.project.id, heartbeat.id, times).await.unwrap();
+    let pauses = w
+        .store
+        .pauses(w.project.id, heartbeat.id, times)
+        .await
+        .unwrap();
     assert_eq!(pauses.len(), 2);
-    assert_eq!((pauses[0].pause.since, pauses[0].ended_at), (minute(0), Some(minute(7))));
-    assert_eq!((pauses[1].pause.reason, pauses[1].ended_at), (Reason::Off, None));
+    assert_eq!(
+        (pauses[0].pause.since, pauses[0].ended_at),
+        (minute(0), Some(minute(7)))
+    );
+    assert_eq!(
+        (pauses[1].pause.reason, pauses[1].ended_at),
+        (Reason::Off, None)
+    );
 }
 
 pub(crate) async fn a_disabled_heartbeats_run_ends_without_moving_it(w: &World) {
     let heartbeat = w.every(30, minute(0)).await;
     let node = w.node(minute(30)).await;
     let claim = w.claim_one(node, minute(30)).await;
-    w.store.disable(w.key(heartbeat.id), minute(31)).await.unwrap();
-    w.finish(&claim.hold, Outcome::Success, minute(95)).await.unwrap();
+    w.store
+        .disable(w.key(heartbeat.id), minute(31))
+        .await
+        .unwrap();
+    w.finish(&claim.hold, Outcome::Success, minute(95))
+        .await
+        .unwrap();
     let after = w.read(heartbeat.id, minute(95)).await;
-    assert_eq!((after.claimable_at, after.open, after.next), (None, None, None));
+    assert_eq!(
+        (after.claimable_at, after.open, after.next),
+        (None, None, None)
+    );
     assert_eq!(w.ended().await.len(), 1);
 }
 
@@ -147,7 +199,10 @@ pub(crate) async fn deleting_accounts_for_what_was_due(w: &World) {
     let rows = w.ended().await;
     assert_eq!((rows.len(), rows[0].status), (1, Some(Status::Skipped)));
     assert_eq!(rows[0].missed_count, Some(2));
-    let pauses = w.store.pauses(w.project.id, heartbeat.id, (minute(0), minute(99))).await;
+    let pauses = w
+        .store
+        .pauses(w.project.id, heartbeat.id, (minute(0), minute(99)))
+        .await;
     assert_eq!(pauses.unwrap(), []);
 }
 
@@ -161,7 +216,13 @@ pub(crate) async fn a_pause_stops_everything_within_reach_and_its_end_resumes_ju
     let reach = Reach::Project(w.project.id);
     let stopped = w.store.pause(reach, minute(31)).await.unwrap();
     assert_eq!(stopped.heartbeats, [one.id]);
-    assert_eq!(stopped.executions.len(), claims.iter().filter(|c| c.project.id == w.project.id).count());
+    assert_eq!(
+        stopped.executions.len(),
+        claims
+            .iter()
+            .filter(|c| c.project.id == w.project.id)
+            .count()
+    );
     let again = w.store.pause(reach, minute(32)).await.unwrap();
     assert_eq!((again.heartbeats, again.executions), (vec![], vec![]));
     let paused = w.store.project(w.project.id).await.unwrap();
@@ -178,17 +239,36 @@ pub(crate) async fn a_pause_stops_everything_within_reach_and_its_end_resumes_ju
 pub(crate) async fn the_end_of_one_pause_uncovers_the_next_reason(w: &World) {
     let heartbeat = w.every(30, minute(0)).await;
     let bot = Reach::Bot(w.project.id, w.bot.id);
-    w.store.pause(Reach::Project(w.project.id), minute(1)).await.unwrap();
+    w.store
+        .pause(Reach::Project(w.project.id), minute(1))
+        .await
+        .unwrap();
     w.store.pause(bot, minute(2)).await.unwrap();
-    assert_eq!(w.store.resume(Reach::Project(w.project.id), minute(3)).await.unwrap(), []);
+    assert_eq!(
+        w.store
+            .resume(Reach::Project(w.project.id), minute(3))
+            .await
+            .unwrap(),
+        []
+    );
     let paused = w.read(heartbeat.id, minute(3)).await.paused.unwrap();
     assert_eq!(paused.reason, Reason::SwitchedOff);
-    assert_eq!(w.store.resume(bot, minute(4)).await.unwrap(), [heartbeat.id]);
+    assert_eq!(
+        w.store.resume(bot, minute(4)).await.unwrap(),
+        [heartbeat.id]
+    );
     assert_eq!(w.store.resume(bot, minute(4)).await.unwrap(), []);
-    let pauses = w.store.pauses(w.project.id, heartbeat.id, (minute(0), minute(9))).await.unwrap();
+    let pauses = w
+        .store
+        .pauses(w.project.id, heartbeat.id, (minute(0), minute(9)))
+        .await
+        .unwrap();
     assert_eq!(pauses.len(), 2);
     assert_eq!(pauses[0].ended_at, Some(pauses[1].pause.since));
-    let unknown = HeartbeatKey { id: HeartbeatId::new(&w.ids, minute(0)), ..w.key(heartbeat.id) };
+    let unknown = HeartbeatKey {
+        id: HeartbeatId::new(&w.ids, minute(0)),
+        ..w.key(heartbeat.id)
+    };
     let missing = w.store.enable(unknown, &w.plan, minute(4)).await;
     assert_eq!(missing, Err(StoreError::NotFound(Thing::Heartbeat)));
 }
