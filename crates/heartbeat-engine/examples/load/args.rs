@@ -1,0 +1,156 @@
+//! What was asked for, and where the database lives meanwhile.
+
+use std::path::{Path, PathBuf};
+
+use super::Fallible;
+
+const USAGE: &str = "load --heartbeats N --rate R [--seconds S] [--journaled] [--due-at-once N] \
+    [--database DIR] [--only idle,empty,journaled,steady,at-once,starts] [--json]";
+
+/// What is measured, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Idle,
+    Empty,
+    Journaled,
+    Steady,
+    AtOnce,
+    Starts,
+}
+
+impl Phase {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Idle,
+        Self::Empty,
+        Self::Journaled,
+        Self::Steady,
+        Self::AtOnce,
+        Self::Starts,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Empty => "empty",
+            Self::Journaled => "journaled",
+            Self::Steady => "steady",
+            Self::AtOnce => "at-once",
+            Self::Starts => "starts",
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Args {
+    pub(crate) heartbeats: u64,
+    pub(crate) rate: u64,
+    pub(crate) seconds: u64,
+    pub(crate) due_at_once: u64,
+    pub(crate) database: Option<PathBuf>,
+    pub(crate) json: bool,
+    /// This process is the engine that another one measures.
+    pub(crate) is_child: bool,
+    journaled: bool,
+    only: Vec<String>,
+}
+
+impl Args {
+    pub(crate) fn parse(given: impl Iterator<Item = String>) -> Fallible<Self> {
+        let mut args = Self {
+            heartbeats: 10_000,
+            rate: 200,
+            seconds: 30,
+            due_at_once: 0,
+            database: None,
+            json: false,
+            is_child: false,
+            journaled: false,
+            only: Vec::new(),
+        };
+        let mut given = given;
+        while let Some(name) = given.next() {
+            let mut value = || given.next().ok_or_else(|| format!("{name} needs a value"));
+            match name.as_str() {
+                "--heartbeats" => args.heartbeats = number(&value()?)?,
+                "--rate" => args.rate = number(&value()?)?,
+                "--seconds" => args.seconds = number(&value()?)?,
+                "--due-at-once" => args.due_at_once = number(&value()?)?,
+                "--database" => args.database = Some(value()?.into()),
+                "--only" => args.only = value()?.split(',').map(str::to_owned).collect(),
+                "--journaled" => args.journaled = true,
+                "--json" => args.json = true,
+                "--live-as-child" => args.is_child = true,
+                _ => return Err(format!("{name} is unknown; usage: {USAGE}").into()),
+            }
+        }
+        args.check()
+    }
+
+    fn check(self) -> Fallible<Self> {
+        if self.heartbeats < 1_000 || self.heartbeats > 5_000_000 {
+            return Err("--heartbeats must be between 1000 and 5000000".into());
+        }
+        if self.rate == 0 || self.seconds == 0 || self.seconds > 600 {
+            return Err("--rate must be 1 or more, --seconds between 1 and 600".into());
+        }
+        if self.rate * self.seconds > self.heartbeats {
+            return Err("each heartbeat fires once: --rate times --seconds is at most --heartbeats"
+                .into());
+        }
+        if self.due_at_once > self.heartbeats / 2 {
+            return Err("--due-at-once is at most half of --heartbeats".into());
+        }
+        let known = |name: &String| Phase::ALL.iter().any(|phase| phase.name() == name);
+        match self.only.iter().find(|name| !known(name)) {
+            Some(name) => Err(format!("--only {name} is unknown; usage: {USAGE}").into()),
+            None => Ok(self),
+        }
+    }
+
+    pub(crate) fn wants(&self, phase: Phase) -> bool {
+        match phase {
+            _ if !self.only.is_empty() => self.only.iter().any(|name| name == phase.name()),
+            Phase::Journaled => self.journaled,
+            Phase::AtOnce => self.due_at_once > 0,
+            _ => true,
+        }
+    }
+}
+
+fn number(text: &str) -> Fallible<u64> {
+    let parsed = text.replace(['_', ','], "").parse();
+    parsed.map_err(|_| format!("{text} is not a number").into())
+}
+
+/// Where the database lives: a directory of one's own that stays, or one that goes at the end.
+pub(crate) struct Home {
+    path: PathBuf,
+    stays: bool,
+}
+
+impl Home {
+    pub(crate) fn new(args: &Args) -> Fallible<Self> {
+        let (path, stays) = match &args.database {
+            Some(path) => (path.clone(), true),
+            None => {
+                let name = format!("heartbeat-load-{}", std::process::id());
+                (std::env::temp_dir().join(name), false)
+            }
+        };
+        std::fs::create_dir_all(&path)?;
+        Ok(Self { path, stays })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if !self.stays {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Deterministic simulation: worlds of up to four nodes over one real SQLite, with a moved clock,
+//! a scripted model, and everything that can go wrong going wrong, from a seed.
+//!
+//! Start reading at [`world`]; [`gate`] is how it keeps the order of everything, [`checks`] is what
+//! must hold, [`sabotage`] is what the checks must find.
+
+mod checks;
+mod choose;
+mod clock;
+mod db;
+mod dice;
+mod faults;
+mod gate;
+mod hint;
+mod kit;
+mod ledger;
+mod memory;
+mod mind;
+mod people;
+mod process;
+pub(crate) mod sabotage;
+mod scene;
+mod senses;
+mod stage;
+mod store;
+mod trace;
+mod world;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use heartbeat_domain::ids::IdSource;
+use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
+
+use self::db::Db;
+use self::dice::Dice;
+use self::faults::Faults;
+use self::gate::Door;
+use self::kit::Kit;
+use self::process::{Slot, SlotState};
+use self::sabotage::Sabotage;
+use self::scene::Pace;
+pub(crate) use self::stage::Finding;
+use self::stage::Stage;
+use self::world::World;
+
+/// What to simulate.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ask {
+    /// The seed.
+    pub(crate) seed: u64,
+    /// How the engine is broken, if it is.
+    pub(crate) broken: Option<Sabotage>,
+    /// Whether to keep the history.
+    pub(crate) trace: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// What must not be; empty if all is well.
+    pub(crate) findings: Vec<Finding>,
+    /// Hash of everything that happened.
+    pub(crate) hash: u64,
+    /// How many things happened.
+    pub(crate) happened: u64,
+    /// Executions that ended.
+    pub(crate) ended: usize,
+    /// Requests to the model.
+    pub(crate) requests: u64,
+    /// The history, if it was asked for.
+    pub(crate) lines: Vec<String>,
+}
+
+/// Lives through one world.
+pub(crate) fn run(ask: Ask) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
+    runtime.block_on(live(ask))
+}
+
+async fn live(ask: Ask) -> Report {
+    let mut dice = Dice::new(ask.seed);
+    let faults = Faults::of(&mut dice);
+    let begin = scene::beginning(&mut dice);
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let ids = Arc::new(IdSource::from_seed(ask.seed));
+    let store = open(&folder.path().join("world.db"), &ids).await;
+    let db = Db {
+        store: Arc::new(store),
+    };
+    if let Some(broken) = ask.broken {
+        broken.prepare(&db).await;
+    }
+    let stage = Stage::new(Dice::new(dice.throw()), faults, begin, ask.trace);
+    let mut world = make(&stage, &db, (ids, ask.broken), &mut dice).await;
+    world.live().await;
+    drop(world);
+    db.store.close().await;
+    let state = stage.lock();
+    Report {
+        findings: state.findings.clone(),
+        hash: state.trace.hash(),
+        happened: state.trace.count(),
+        ended: state.memory.ended.len(),
+        requests: state.memory.requests,
+        lines: state.trace.lines().to_vec(),
+    }
+}
+
+async fn make(
+    stage: &Stage,
+    db: &Db,
+    (ids, broken): (Arc<IdSource>, Option<Sabotage>),
+    dice: &mut Dice,
+) -> World {
+    let plans = scene::plans(dice);
+    let kit = Kit::new(db.clone(), ids, plans, broken, dice);
+    let door = Door {
+        stage: stage.clone(),
+        process: 0,
+        clock: World::people_clock(stage),
+    };
+    let control = kit.control(&door);
+    let pace = Pace::thrown(dice);
+    let bots = scene::set(&control, dice, pace).await;
+    for project in control.store().projects().await.expect("the scene is set") {
+        let plan = kit.plans().find(&project.plan).expect("it was set");
+        stage
+            .lock()
+            .ledger
+            .limited(project.id, plan.daily_credit_limit);
+    }
+    let begin = stage.time.real();
+    let skew = stage.lock().faults.skew_ms;
+    let slots = (0..*dice.pick(&[1, 2, 2, 3, 4])).map(|number| Slot {
+        name: format!("node {number}"),
+        off_by: dice.between(-skew, skew),
+        state: SlotState::Down(begin),
+    });
+    let slots: Vec<Slot> = slots.collect();
+    let lasts = pace.lasts(dice);
+    World {
+        stage: stage.clone(),
+        db: db.clone(),
+        kit,
+        slots,
+        control,
+        bots,
+        pace,
+        deeds: Vec::new(),
+        deeds_begun: 0,
+        person_at: begin + dice.between(1_000, lasts / 4),
+        weather_at: begin + dice.between(1_000, lasts / 4),
+        ends_at: begin + lasts,
+        is_ending: false,
+        processes: 1,
+        hint: None,
+        ahead: 2 * skew + 1_000,
+    }
+}
+
+/// A migrated database file: migrations take longer than many a world.
+static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+
+async fn open(path: &Path, ids: &Arc<IdSource>) -> SqliteStore {
+    let options = OpenOptions {
+        durable: false,
+        readers: 1,
+        ..OpenOptions::default()
+    };
+    match TEMPLATE.get() {
+        Some(bytes) => std::fs::write(path, bytes).expect("a file can be written"),
+        None => {
+            let first = SqliteStore::open(path, Arc::clone(ids), options).await;
+            first.expect("a database can be made").close().await;
+            let bytes = std::fs::read(path).expect("a file can be read");
+            TEMPLATE.get_or_init(|| bytes);
+        }
+    }
+    let store = SqliteStore::open(path, Arc::clone(ids), options).await;
+    store.expect("a database can be opened")
+}

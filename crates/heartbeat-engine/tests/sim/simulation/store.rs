@@ -1,0 +1,371 @@
+//! The store of one process: every verb passes a gate, and what the store confirms is written down.
+
+use async_trait::async_trait;
+use heartbeat_domain::bot::{Bot, BotChange, Project};
+use heartbeat_domain::claim::{Claim, Hold, Node};
+use heartbeat_domain::execution::{Ending, Execution};
+use heartbeat_domain::heartbeat::Heartbeat;
+use heartbeat_domain::ids::{
+    BotId, ExecutionId, HeartbeatId, MemberId, NodeId, NoticeId, ProjectId,
+};
+use heartbeat_domain::notice::NoticeDraft;
+use heartbeat_domain::plan::Plan;
+use heartbeat_domain::reason::Reason;
+use heartbeat_domain::settlement::Settlement;
+use heartbeat_domain::step::Step;
+use heartbeat_store::StoreError;
+use heartbeat_store::verbs::{
+    Access, Attempt, BotRef, Bots, CallIntent, Channel, ClaimAsk, Configure, Delivery, Executions,
+    Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter, Notice, NoticeFilter,
+    Outbox, Page, PauseRecord, Reach, Result, SecretHash, Stats, StatsSummary, Stopped, TriggerAsk,
+    TurnIntent, TurnRecord,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::checks::seen;
+use super::db::Db;
+use super::gate::{Door, Order, Pass, What, unavailable};
+use super::memory::Admitted;
+use super::sabotage::{self, Sabotage};
+
+/// The store of one process.
+pub(crate) struct SimStore {
+    /// Its door.
+    pub(crate) door: Door,
+    /// The one database of the world.
+    pub(crate) db: Db,
+    /// How the engine is broken, if it is.
+    pub(crate) broken: Option<Sabotage>,
+}
+
+impl SimStore {
+    /// Waits at the gate of a verb; the refusal if it is not let through.
+    async fn enter(&self, verb: &'static str) -> Result<Pass> {
+        let pass = self.door.wait(What::Verb(verb)).await;
+        if pass.order == Order::Refuse {
+            self.door.answer(pass, Err(unavailable())).await
+        } else {
+            Ok(pass)
+        }
+    }
+
+    /// Hands an answer on.
+    async fn leave<T>(&self, verb: &'static str, pass: Pass, answer: Result<T>) -> Result<T> {
+        let end = match &answer {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let (process, order) = (self.door.process, pass.order);
+        self.door
+            .stage
+            .say(&format!("p{process} {verb} {order:?}: {end}"));
+        self.door.answer(pass, answer).await
+    }
+
+    fn is(&self, sabotage: Sabotage) -> bool {
+        self.broken == Some(sabotage)
+    }
+
+    fn changed(&self, answer: &Result<Heartbeat>, now: Timestamp) {
+        if let Ok(heartbeat) = answer {
+            let whole = heartbeat_whole(now);
+            self.door.stage.lock().ledger.changed(heartbeat, whole);
+        }
+    }
+}
+
+/// The store keeps whole milliseconds.
+fn heartbeat_whole(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// A verb group whose verbs pass a gate each; those in braces are written out.
+macro_rules! gated {
+    ($trait:ident [$($name:ident ($($arg:ident: $kind:ty),*) -> $out:ty),* $(,)?] { $($special:tt)* }) => {
+        #[async_trait]
+        impl $trait for SimStore {
+            $(async fn $name(&self, $($arg: $kind),*) -> Result<$out> {
+                let pass = self.enter(stringify!($name)).await?;
+                let answer = self.db.store.$name($($arg),*).await;
+                self.leave(stringify!($name), pass, answer).await
+            })*
+            $($special)*
+        }
+    };
+}
+
+gated!(Access [
+    create_project(project: &Project) -> Project,
+    project(id: ProjectId) -> Project,
+    projects() -> Vec<Project>,
+    create_key(key: &Key, hash: &SecretHash, now: Timestamp) -> (),
+    find_key(hash: &SecretHash) -> Option<Key>,
+    create_sign_in(hash: &SecretHash, project_id: ProjectId, expires_at: Timestamp) -> (),
+    redeem_sign_in(code: &SecretHash, session: &SecretHash, expires_at: Timestamp, now: Timestamp)
+        -> Option<ProjectId>,
+    find_session(hash: &SecretHash, now: Timestamp) -> Option<ProjectId>,
+    end_session(hash: &SecretHash) -> (),
+] {
+    async fn set_plan(&self, id: ProjectId, plan: &Plan, now: Timestamp) -> Result<Project> {
+        let pass = self.enter("set_plan").await?;
+        let answer = self.db.store.set_plan(id, plan, now).await;
+        if answer.is_ok() {
+            self.door.stage.lock().ledger.limited(id, plan.daily_credit_limit);
+        }
+        self.leave("set_plan", pass, answer).await
+    }
+});
+
+gated!(Bots [
+    create_bot(bot: &Bot) -> Bot,
+    bot(project_id: ProjectId, bot: BotRef) -> Bot,
+    bots(project_id: ProjectId, page: Page) -> Listed<Bot>,
+    update_bot(project_id: ProjectId, bot: BotRef, change: BotChange, now: Timestamp) -> Bot,
+] {
+    async fn delete_bot(&self, project_id: ProjectId, bot: BotRef, now: Timestamp) -> Result<()> {
+        let pass = self.enter("delete_bot").await?;
+        let answer = self.db.store.delete_bot(project_id, bot, now).await;
+        if let (Ok(()), BotRef::Id(id)) = (&answer, bot) {
+            self.door.stage.lock().ledger.bot_deleted(id, heartbeat_whole(now));
+        }
+        self.leave("delete_bot", pass, answer).await
+    }
+});
+
+gated!(Heartbeats [
+    heartbeat(key: HeartbeatKey, now: Timestamp) -> Heartbeat,
+    heartbeats(project_id: ProjectId, bot_id: BotId, member_id: Option<MemberId>, now: Timestamp)
+        -> Vec<Heartbeat>,
+    cancel(key: HeartbeatKey, reason: Reason, now: Timestamp) -> ExecutionId,
+    pause(reach: Reach, now: Timestamp) -> Stopped,
+    resume(reach: Reach, now: Timestamp) -> Vec<HeartbeatId>,
+] {
+    async fn configure(&self, ask: Configure, now: Timestamp) -> Result<Heartbeat> {
+        let pass = self.enter("configure").await?;
+        let enables = ask.change.enabled == Some(true);
+        let answer = self.db.store.configure(ask, now).await;
+        self.changed(&answer, now);
+        if let (Ok(heartbeat), true) = (&answer, enables) {
+            self.door.stage.lock().ledger.enabled(heartbeat.id);
+        }
+        self.leave("configure", pass, answer).await
+    }
+
+    async fn enable(&self, key: HeartbeatKey, plan: &Plan, now: Timestamp) -> Result<Heartbeat> {
+        let pass = self.enter("enable").await?;
+        let answer = self.db.store.enable(key, plan, now).await;
+        self.changed(&answer, now);
+        if answer.is_ok() {
+            self.door.stage.lock().ledger.enabled(key.id);
+        }
+        self.leave("enable", pass, answer).await
+    }
+
+    async fn disable(&self, key: HeartbeatKey, now: Timestamp) -> Result<Heartbeat> {
+        let pass = self.enter("disable").await?;
+        let answer = self.db.store.disable(key, now).await;
+        self.changed(&answer, now);
+        self.leave("disable", pass, answer).await
+    }
+
+    async fn delete(&self, key: HeartbeatKey, now: Timestamp) -> Result<()> {
+        let pass = self.enter("delete").await?;
+        let answer = self.db.store.delete(key, now).await;
+        if answer.is_ok() {
+            self.door.stage.lock().ledger.deleted(key.id, heartbeat_whole(now));
+        }
+        self.leave("delete", pass, answer).await
+    }
+});
+
+gated!(Fires [
+    register_node(node: &Node, now: Timestamp) -> (),
+    renew_node(id: NodeId, awake_since: Timestamp, now: Timestamp) -> (),
+    end_node(id: NodeId, now: Timestamp) -> (),
+    nodes(now: Timestamp) -> Vec<Node>,
+    next_claimable_at(now: Timestamp) -> Option<Timestamp>,
+    release(hold: &Hold, now: Timestamp) -> (),
+    cancel_requests(node_id: NodeId) -> Vec<(ProjectId, ExecutionId)>,
+] {
+    async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
+        let pass = self.enter("claim_due").await?;
+        let mut answer = self.db.store.claim_due(ask, now).await;
+        if let Ok(claims) = &mut answer {
+            self.break_claims(claims).await;
+            seen::claims(&self.door, &self.db, claims).await;
+        }
+        let answer = self.leave("claim_due", pass, answer).await?;
+        for claim in &answer {
+            self.admitted(claim.hold.execution_id, claim.execution.heartbeat_id);
+        }
+        Ok(answer)
+    }
+
+    async fn trigger(&self, ask: TriggerAsk, now: Timestamp) -> Result<Execution> {
+        let pass = self.enter("trigger").await?;
+        let answer = self.db.store.trigger(ask, now).await;
+        seen::overlap(&self.door.stage, &self.db).await;
+        self.leave("trigger", pass, answer).await
+    }
+
+    async fn finish(
+        &self,
+        hold: &Hold,
+        ending: &Ending,
+        channels: &[Channel],
+        now: Timestamp,
+    ) -> Result<Settlement> {
+        let pass = self.enter("finish").await?;
+        let mut answer = self.db.store.finish(hold, ending, channels, now).await;
+        if self.is(Sabotage::FinishWithoutFence) && answer == Err(StoreError::Fenced) {
+            answer = sabotage::finish_anyway(&self.db, hold, (ending, channels), now).await;
+        }
+        if let Ok(settlement) = &mut answer {
+            if self.is(Sabotage::DueFromNow) {
+                sabotage::due_from_now(&self.db, settlement, now).await;
+            }
+            if self.is(Sabotage::BaselineOnFailure) {
+                sabotage::move_baseline(&self.db, hold, &ending.outcome).await;
+            }
+            seen::finish(&self.door, &self.db, (hold, ending), settlement, now).await;
+        }
+        self.leave("finish", pass, answer).await
+    }
+});
+
+gated!(Journal [
+    open_journal(hold: &Hold, request: &Value, now: Timestamp) -> Value,
+    note_step(hold: &Hold, seq: u32, note: &str) -> (),
+    steps(project_id: ProjectId, id: ExecutionId) -> Vec<Step>,
+] {
+    async fn take_over(&self, hold: &Hold, now: Timestamp) -> Result<Vec<Step>> {
+        let pass = self.enter("take_over").await?;
+        let mut answer = self.db.store.take_over(hold, now).await;
+        if self.is(Sabotage::LeakedReservation) && answer.is_ok() {
+            sabotage::leak(&self.db, hold).await;
+        }
+        if let (true, Ok(steps)) = (self.is(Sabotage::RecordedAskedAgain), &mut answer) {
+            sabotage::forget(steps);
+        }
+        seen::held(&self.door.stage, &self.db).await;
+        let answer = self.leave("take_over", pass, answer).await?;
+        self.admitted(hold.execution_id, None);
+        Ok(answer)
+    }
+
+    async fn begin_turn(&self, hold: &Hold, intent: &TurnIntent, now: Timestamp) -> Result<Intent> {
+        let pass = self.enter("begin_turn").await?;
+        let answer = match self.broken {
+            Some(Sabotage::NoReserve) => {
+                sabotage::begin_without_reserve(&self.db, hold, intent, now).await
+            }
+            _ => self.db.store.begin_turn(hold, intent, now).await,
+        };
+        let answer = match answer {
+            Err(StoreError::Conflict(_)) if self.is(Sabotage::RecordedAskedAgain) => {
+                Ok(Intent::Go { max_tokens: intent.ask.max_tokens })
+            }
+            answer => answer,
+        };
+        seen::budgets(&self.door.stage, &self.db).await;
+        self.leave("begin_turn", pass, answer).await
+    }
+
+    async fn record_turn(&self, hold: &Hold, record: &TurnRecord, now: Timestamp) -> Result<()> {
+        let pass = self.enter("record_turn").await?;
+        let answer = self.db.store.record_turn(hold, record, now).await;
+        seen::budgets(&self.door.stage, &self.db).await;
+        self.leave("record_turn", pass, answer).await
+    }
+
+    async fn begin_calls(
+        &self,
+        hold: &Hold,
+        calls: &[CallIntent],
+        now: Timestamp,
+    ) -> Result<Intent> {
+        let pass = self.enter("begin_calls").await?;
+        let answer = match self.broken {
+            Some(Sabotage::CallBeforeIntent) => Ok(Intent::Go { max_tokens: 0 }),
+            _ => self.db.store.begin_calls(hold, calls, now).await,
+        };
+        self.leave("begin_calls", pass, answer).await
+    }
+
+    async fn record_call(
+        &self,
+        hold: &Hold,
+        (seq, result): (u32, &Value),
+        (notices, channels): (&[NoticeDraft], &[Channel]),
+        now: Timestamp,
+    ) -> Result<()> {
+        let pass = self.enter("record_call").await?;
+        let outside = self.is(Sabotage::OutboxOutside) && !notices.is_empty();
+        let told = if outside { (&[][..], channels) } else { (notices, channels) };
+        let answer = self.db.store.record_call(hold, (seq, result), told, now).await;
+        let answer = self.leave("record_call", pass, answer).await;
+        if let (true, Ok(()), Some(notice)) = (outside, &answer, notices.first()) {
+            let pass = self.enter("tell_late").await?;
+            sabotage::tell_late(&self.db, hold, seq, (&notice.title, now)).await;
+            self.leave("tell_late", pass, Ok(())).await?;
+        }
+        answer
+    }
+});
+
+gated!(Executions [
+    execution(project_id: ProjectId, id: ExecutionId) -> Execution,
+    logs(project_id: ProjectId, filter: &LogFilter, page: Page) -> Listed<Execution>,
+    thread(project_id: ProjectId, heartbeat_id: HeartbeatId, within: (Timestamp, Timestamp), most: u32)
+        -> Vec<Execution>,
+    last_run(project_id: ProjectId, heartbeat_id: HeartbeatId) -> Option<Execution>,
+    pauses(project_id: ProjectId, heartbeat_id: HeartbeatId, within: (Timestamp, Timestamp))
+        -> Vec<PauseRecord>,
+    prune(project_id: ProjectId, before: (Option<Timestamp>, Option<Timestamp>), most: u32) -> u64,
+] {});
+
+gated!(Outbox [
+    tell(project_id: ProjectId, notice: &NoticeDraft, channels: &[Channel], now: Timestamp) -> bool,
+    due_deliveries(want: usize, hold_until: Timestamp, now: Timestamp) -> Vec<Delivery>,
+    record_attempt(delivery: &Delivery, attempt: &Attempt, now: Timestamp) -> (),
+    next_delivery_at() -> Option<Timestamp>,
+    notices(project_id: ProjectId, filter: &NoticeFilter, page: Page) -> Listed<Notice>,
+    acknowledge(project_id: ProjectId, id: NoticeId, now: Timestamp) -> Notice,
+] {});
+
+gated!(Stats [
+    stats(project_id: ProjectId, bot_id: BotId, days: u32, now: Timestamp) -> StatsSummary,
+] {});
+
+impl SimStore {
+    async fn break_claims(&self, claims: &mut Vec<Claim>) {
+        if self.is(Sabotage::WindowInUtc) {
+            sabotage::in_utc(claims);
+        }
+        if self.is(Sabotage::ClaimWithoutKey) {
+            let others = seen::held_by_others(&self.door);
+            sabotage::claim_held_too(&self.db, claims, &others).await;
+        }
+    }
+
+    /// The engine decides now whether it starts.
+    fn admitted(&self, id: ExecutionId, heartbeat: Option<HeartbeatId>) {
+        let at = self.door.clock.now();
+        let mut state = self.door.stage.lock();
+        let fields = match heartbeat {
+            Some(heartbeat) => state
+                .ledger
+                .entries
+                .get(&heartbeat)
+                .map(|entry| entry.fields.clone()),
+            None => state
+                .memory
+                .admitted
+                .get(&id)
+                .and_then(|before| before.last()?.fields.clone()),
+        };
+        let moments = state.memory.admitted.entry(id).or_default();
+        moments.push(Admitted { at, fields });
+    }
+}
