@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::claim::Claim;
 use crate::execution::Trigger;
-use crate::heartbeat::Heartbeat;
+use crate::heartbeat::{Heartbeat, Settings, Standing};
 use crate::plan::Plan;
 use crate::reason::Reason;
 use crate::schedule::{Due, Schedule};
@@ -23,6 +23,9 @@ pub enum Admission {
 /// The longest default for how late a missed fire may start.
 const CATCH_UP_DEFAULT_MAX: SignedDuration = SignedDuration::from_mins(120);
 
+/// How long after its due time a fire that nobody missed is on time.
+const ON_TIME: SignedDuration = SignedDuration::from_mins(1);
+
 /// Decides from the claim, the project's plan and `now`.
 #[must_use]
 pub fn admit(claim: &Claim, plan: Option<&Plan>, schedule: &Schedule, now: Timestamp) -> Admission {
@@ -33,10 +36,9 @@ pub fn admit(claim: &Claim, plan: Option<&Plan>, schedule: &Schedule, now: Times
         return Admission::Cancel(Reason::Deleted);
     };
     let refusal = rights(claim, heartbeat, plan)
+        .or_else(|| standing(claim, heartbeat))
         .or_else(|| timing(claim, heartbeat, schedule, now))
-        .or_else(|| {
-            (heartbeat.settings.credit_budget == Some(0)).then_some(Reason::BudgetExhausted)
-        });
+        .or_else(|| purse(heartbeat));
     refusal.map_or(Admission::Run, Admission::Skip)
 }
 
@@ -59,24 +61,60 @@ fn rights(claim: &Claim, heartbeat: &Heartbeat, plan: Option<&Plan>) -> Option<R
     }
 }
 
-/// Window and catch-up limit do not hold triggers.
+/// A fire that no holder has begun does not start once its heartbeat was paused or disabled.
+fn standing(claim: &Claim, heartbeat: &Heartbeat) -> Option<Reason> {
+    if !is_scheduled(claim) || claim.taken_over {
+        return None;
+    }
+    match heartbeat.standing() {
+        Standing::Active => None,
+        Standing::Paused(pause) => Some(pause.reason),
+        Standing::Off => Some(Reason::Off),
+    }
+}
+
+/// Window and catch-up limit do not hold triggers. A spread is no lateness, and a fire whose moment
+/// came while nodes were up is on time for a minute, however short the limit.
 fn timing(
     claim: &Claim,
     heartbeat: &Heartbeat,
     schedule: &Schedule,
     now: Timestamp,
 ) -> Option<Reason> {
-    if !matches!(
-        claim.execution.trigger,
-        Trigger::Schedule | Trigger::CatchUp
-    ) {
+    if !is_scheduled(claim) {
         return None;
     }
     let due_at = claim.execution.due_at;
-    if now.duration_since(due_at) > catch_up_limit(heartbeat, schedule, due_at) {
+    let limit = catch_up_limit(heartbeat, schedule, due_at);
+    let limit = match claim.execution.trigger {
+        Trigger::CatchUp => limit,
+        _ => limit.max(ON_TIME),
+    };
+    if now
+        .duration_since(due_at)
+        .saturating_sub(heartbeat.spread())
+        > limit
+    {
         return Some(claim.execution.missed_reason);
     }
     (!schedule.window.contains(now, &schedule.zone)).then_some(Reason::WindowClosed)
+}
+
+/// A budget of nothing has room for no turn; a watch looks without one.
+fn purse(heartbeat: &Heartbeat) -> Option<Reason> {
+    let Settings {
+        credit_budget,
+        watch,
+        ..
+    } = &heartbeat.settings;
+    (*credit_budget == Some(0) && watch.is_none()).then_some(Reason::BudgetExhausted)
+}
+
+fn is_scheduled(claim: &Claim) -> bool {
+    matches!(
+        claim.execution.trigger,
+        Trigger::Schedule | Trigger::CatchUp
+    )
 }
 
 /// How late a fire may start: what was set, else the distance to its next fire, at most 120
@@ -90,10 +128,9 @@ pub fn catch_up_limit(
     if let Some(minutes) = heartbeat.settings.catch_up_minutes {
         return SignedDuration::from_mins(i64::from(minutes));
     }
-    let anchor = heartbeat.next.map(|next| next.anchor);
     let own = Due {
         at: due_at,
-        anchor: anchor.unwrap_or_default(),
+        anchor: schedule.zone.to_datetime(due_at).time(),
     };
     match schedule.next_due(&own) {
         Some(next) => next.at.duration_since(due_at).min(CATCH_UP_DEFAULT_MAX),
