@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::budget::{Level, Scope, whole_credits};
 use crate::execution::{BreakerEffect, Ending, Execution, Outcome, Status, Trigger};
-use crate::heartbeat::{Heartbeat, Skipped, next_billing_period, next_utc_day};
+use crate::heartbeat::{Heartbeat, Settings, Skipped, Standing, next_billing_period, next_utc_day};
 use crate::notice::{NoticeDraft, Priority};
 use crate::reason::Reason;
 use crate::schedule::Schedule;
@@ -100,7 +100,7 @@ fn settle_heartbeat(
     };
     heartbeat.make_claimable();
     if let Some((reason, resumes_at)) = pause
-        && heartbeat.standing() == crate::heartbeat::Standing::Active
+        && (heartbeat.standing() == Standing::Active || opened && heartbeat.enabled)
     {
         heartbeat.pause(reason, resumes_at, now);
         settlement
@@ -142,9 +142,16 @@ fn record_outcome(
         heartbeat.execution_count += 1;
         heartbeat.last_executed_at = row.started_at.or(heartbeat.last_executed_at);
     }
-    if *outcome == Outcome::Success && baseline.is_some() {
+    if *outcome == Outcome::Success && baseline.is_some() && !watch_is_another(heartbeat, row) {
         heartbeat.baseline = baseline;
     }
+}
+
+/// Whether the run may have looked with a watch that has been replaced or taken away meanwhile;
+/// such an edit also took the baseline away. What a new watch sees first is told as a first look.
+fn watch_is_another(heartbeat: &Heartbeat, row: &Execution) -> bool {
+    let edited = heartbeat.updated_at > row.created_at;
+    heartbeat.settings.watch.is_none() || edited && heartbeat.baseline.is_none()
 }
 
 /// Counts errors in a row; answers whether the breaker opens.
@@ -176,46 +183,58 @@ fn move_breaker(heartbeat: &mut Heartbeat, row: &Execution, outcome: &Outcome) -
     }
 }
 
-/// Whether this outcome, or its charge, leaves a budget without room.
+/// Whether this outcome, or its charge, leaves a budget without room; and until when. A period that
+/// is over by now, having begun before the run did, holds nothing up.
 fn overdrawn(
     heartbeat: &Heartbeat,
     row: &Execution,
     levels: &[Level],
     now: Timestamp,
 ) -> Option<(Reason, Option<Timestamp>)> {
-    match row.reason {
-        Some(Reason::BudgetExhausted) => {
-            return Some((Reason::BudgetExhausted, next_billing_period(now)));
+    let scope = match row.reason {
+        Some(Reason::Plan) if row.status == Some(Status::Skipped) => {
+            return Some((Reason::Plan, None));
         }
-        Some(Reason::CreditsExhausted) => {
-            return Some((Reason::CreditsExhausted, next_utc_day(now)));
+        Some(Reason::BudgetExhausted) => Scope::Heartbeat,
+        Some(Reason::CreditsExhausted) => Scope::ProjectDay,
+        _ => {
+            return filled(levels, row.credits_charged)
+                .find_map(|level| until_next_period(level.scope, row, now));
         }
-        Some(reason @ (Reason::SwitchedOff | Reason::Plan | Reason::ProjectPaused)) => {
-            return Some((reason, None));
-        }
-        _ => {}
+    };
+    if scope == Scope::Heartbeat && heartbeat.settings.credit_budget.is_none() {
+        return None;
     }
-    let charged = row.credits_charged;
-    let full = levels.iter().find(|level| {
-        charged > 0
-            && level
-                .limit
-                .is_some_and(|limit| level.used.saturating_add(charged) >= limit)
-    })?;
-    let _ = heartbeat;
-    Some(match full.scope {
-        Scope::Heartbeat => (Reason::BudgetExhausted, next_billing_period(now)),
-        Scope::ProjectDay => (Reason::CreditsExhausted, next_utc_day(now)),
+    until_next_period(scope, row, now)
+}
+
+/// The levels that a charge leaves full, from the narrowest.
+fn filled(levels: &[Level], charged: u64) -> impl Iterator<Item = &Level> {
+    levels.iter().filter(move |level| {
+        let used = level.used.saturating_add(charged);
+        charged > 0 && level.limit.is_some_and(|limit| used >= limit)
     })
+}
+
+/// The pause for a full level, unless its period is over. An execution draws on the periods in
+/// which it started.
+fn until_next_period(
+    scope: Scope,
+    row: &Execution,
+    now: Timestamp,
+) -> Option<(Reason, Option<Timestamp>)> {
+    let started_at = row.started_at.unwrap_or(row.created_at);
+    let (reason, resumes_at) = match scope {
+        Scope::Heartbeat => (Reason::BudgetExhausted, next_billing_period(started_at)),
+        Scope::ProjectDay => (Reason::CreditsExhausted, next_utc_day(started_at)),
+    };
+    let over = resumes_at.is_some_and(|at| at <= now);
+    (!over).then_some((reason, resumes_at))
 }
 
 /// What people are told when a heartbeat pauses.
 fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> NoticeDraft {
-    let name = heartbeat
-        .settings
-        .label
-        .clone()
-        .unwrap_or_else(|| short(&heartbeat.settings.prompt));
+    let name = name(&heartbeat.settings);
     let message = match reason {
         Reason::Breaker => format!(
             "{} errors in a row paused it. The last one: {}. Mend the cause, then enable it again.",
@@ -235,6 +254,18 @@ fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> Notic
         action_url: None,
         topic: Some(format!("pause:{}", heartbeat.id)),
         state: Some(format!("{reason}:{}", row.id)),
+        ends: false,
+    }
+}
+
+/// The label, else the beginning of the prompt, else what its watch looks with.
+fn name(settings: &Settings) -> String {
+    if let Some(label) = &settings.label {
+        return label.clone();
+    }
+    match (settings.prompt.trim(), &settings.watch) {
+        ("", Some(watch)) => watch.tool.as_str().to_owned(),
+        (prompt, _) => short(prompt),
     }
 }
 
