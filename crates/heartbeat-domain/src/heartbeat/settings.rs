@@ -104,7 +104,25 @@ impl Settings {
         }
         let schedule = self.schedule.parse(now)?;
         schedule.check_frequency(plan.minimum_minutes, now)?;
+        self.check_spread(&schedule, now)?;
         Ok(schedule)
+    }
+
+    /// A start that may be later than the next fire would lose that fire.
+    fn check_spread(&self, schedule: &Schedule, now: Timestamp) -> Result<(), Violation> {
+        let too_wide = |_| {
+            Violation::input(
+                "spread_minutes",
+                format!(
+                    "{} is wider than the smallest distance between two fires; write less, or \
+                     fire more rarely",
+                    self.spread_minutes
+                ),
+            )
+        };
+        schedule
+            .check_frequency(self.spread_minutes, now)
+            .map_err(too_wide)
     }
 
     fn check_texts(&self) -> Result<(), Violation> {
