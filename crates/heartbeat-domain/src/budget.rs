@@ -40,17 +40,23 @@ impl Rates {
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> u64 {
         let fresh = usage.input_tokens.saturating_sub(usage.cached_input_tokens);
-        let sum = u128::from(fresh) * u128::from(self.input)
-            + u128::from(usage.cached_input_tokens) * u128::from(self.cached_input)
-            + u128::from(usage.output_tokens) * u128::from(self.output);
+        let sum = [
+            (fresh, self.input),
+            (usage.cached_input_tokens, self.cached_input),
+            (usage.output_tokens, self.output),
+        ]
+        .into_iter()
+        .map(|(tokens, rate)| u128::from(tokens) * u128::from(rate))
+        .fold(0, u128::saturating_add);
         u64::try_from(sum.div_ceil(1_000)).unwrap_or(u64::MAX)
     }
 
-    /// The most that a turn can cost: its input bound and `max_tokens` of output.
+    /// The most that a turn can cost: its input bound, at the dearer of the two input rates, and
+    /// `max_tokens` of output.
     #[must_use]
     pub fn worst_case(&self, input_tokens_max: u64, max_tokens: u32) -> u64 {
         let dearest = Self {
-            cached_input: self.input,
+            input: self.input.max(self.cached_input),
             ..*self
         };
         dearest.cost(&Usage {
