@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::schedule::INTERVAL_MINUTES_MAX;
 use crate::violation::Violation;
 
 /// A standing look at something.
@@ -165,8 +166,8 @@ fn kind_after(
         (false, false) => None,
         (true, true) => {
             let minutes = watch.remind_minutes?;
-            let again = baseline.told_at + jiff::SignedDuration::from_mins(i64::from(minutes));
-            (now >= again).then_some(SightingKind::StillHolds)
+            let wait = jiff::SignedDuration::from_mins(i64::from(minutes));
+            (now.duration_since(baseline.told_at) >= wait).then_some(SightingKind::StillHolds)
         }
     }
 }
@@ -175,7 +176,7 @@ impl Watch {
     /// Checks what can be checked without looking.
     ///
     /// # Errors
-    /// An argument is missing or unknown, or `remind_minutes` is 0.
+    /// An argument is missing or unknown, or `remind_minutes` is out of range.
     pub fn check(&self) -> Result<(), Violation> {
         let wanted = match self.tool {
             Probe::HostStatus => None,
@@ -183,13 +184,16 @@ impl Watch {
             Probe::HttpGet => Some("url"),
         };
         self.check_arguments(wanted)?;
-        if self.remind_minutes == Some(0) {
-            return Err(Violation::input(
+        match self.remind_minutes {
+            None | Some(1..=INTERVAL_MINUTES_MAX) => Ok(()),
+            Some(minutes) => Err(Violation::input(
                 "watch.remind_minutes",
-                "must be at least 1; leave it out to be told once",
-            ));
+                format!(
+                    "must be between 1 and {INTERVAL_MINUTES_MAX}, not {minutes}; leave it out \
+                     to be told once"
+                ),
+            )),
         }
-        Ok(())
     }
 
     /// An argument of the probe that is a text.
