@@ -97,11 +97,16 @@ impl Default for Plans {
 }
 
 impl Plans {
-    /// The shipped plans with `changed` in the place of those of the same name.
+    /// The shipped plans with `changed` in the place of those of the same name, in any
+    /// case.
     #[must_use]
     pub fn with(changed: Vec<Plan>) -> Self {
         let mut plans = Plan::shipped();
-        plans.retain(|plan| changed.iter().all(|new| new.name != plan.name));
+        plans.retain(|plan| {
+            !changed
+                .iter()
+                .any(|new| new.name.eq_ignore_ascii_case(&plan.name))
+        });
         plans.extend(changed);
         Self(plans)
     }
