@@ -147,20 +147,25 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// How long after its due time it started, in milliseconds.
+    /// How long after its due time it started, in milliseconds; 0 for a trigger that was given a
+    /// moment just ahead.
     #[must_use]
     pub fn late_ms(&self) -> Option<i64> {
         self.started_at.map(|at| {
             at.as_millisecond()
                 .saturating_sub(self.due_at.as_millisecond())
+                .max(0)
         })
     }
 
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds; 0 where two nodes' clocks say less than nothing.
     #[must_use]
     pub fn duration_ms(&self) -> i64 {
         match (self.started_at, self.finished_at) {
-            (Some(from), Some(to)) => to.as_millisecond().saturating_sub(from.as_millisecond()),
+            (Some(from), Some(to)) => to
+                .as_millisecond()
+                .saturating_sub(from.as_millisecond())
+                .max(0),
             _ => 0,
         }
     }
