@@ -38,7 +38,8 @@ pub struct Coverage {
 }
 
 /// Covers every value of the schedule from `next` to `now` but the open run's own: those before it
-/// were `missed`, those after it passed while it ran.
+/// were `missed`, those after it passed while it ran. The open run's own is never `next` again, also
+/// not for a clock that has not come to it yet.
 #[must_use]
 pub fn cover(
     schedule: &Schedule,
@@ -54,7 +55,7 @@ pub fn cover(
             next: advance.next,
         };
     };
-    let before = schedule.advance(next, just_before(open.due_at).min(now));
+    let before = schedule.advance(next, just_before(open.due_at));
     let mut skipped = row(before.passed, missed);
     let own = before.next.filter(|due| due.at == open.due_at);
     let after = match own {

@@ -7,8 +7,6 @@
 mod change;
 mod cover;
 mod settings;
-#[cfg(test)]
-mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,6 +16,7 @@ pub use self::cover::{Coverage, OpenRun, Skipped, cover};
 pub use self::settings::{ScheduleFields, Settings};
 use crate::ids::{BotId, ExecutionId, HeartbeatId, MemberId, ProjectId};
 use crate::reason::Reason;
+use crate::schedule::stretch::floor_second;
 use crate::schedule::{Due, Schedule};
 use crate::watch::Baseline;
 
@@ -183,15 +182,17 @@ impl Heartbeat {
         }
     }
 
-    /// A pause that was not the breaker's ended: the grid goes on.
+    /// A pause that was not the breaker's ended: the grid goes on. What the breaker paused, what is
+    /// off and what is active stays as it is.
     #[must_use]
     pub fn resumed_at(mut self, schedule: &Schedule, now: Timestamp) -> Rescheduled {
-        self.paused = None;
-        self.next = match self.next {
-            Some(next) => schedule.advance(&next, now).next,
-            None => schedule.first_due(now),
-        };
-        self.make_claimable();
+        if self.enabled && self.paused.take().is_some() {
+            match self.next {
+                Some(next) => self.next = schedule.advance(&next, now).next,
+                None => self.start_grid(schedule, now),
+            }
+            self.make_claimable();
+        }
         Rescheduled {
             heartbeat: self,
             skipped: Vec::new(),
@@ -210,6 +211,7 @@ impl Heartbeat {
         let (old, new) = schedules;
         let same_grid = self.settings.schedule == settings.schedule;
         let same_watch = self.settings.watch == settings.watch;
+        let same_spread = self.settings.spread_minutes == settings.spread_minutes;
         let mut skipped = Vec::new();
         if !same_grid && self.standing() == Standing::Active {
             skipped = self.cover_passed(old, now, missed);
@@ -221,6 +223,8 @@ impl Heartbeat {
         }
         if !same_grid && self.enabled {
             self.start_grid(new, now);
+        } else if !same_spread {
+            self.make_claimable();
         }
         Rescheduled {
             heartbeat: self,
@@ -310,7 +314,7 @@ pub fn next_billing_period(at: Timestamp) -> Option<Timestamp> {
 /// The UTC day of a moment, as days since 1970-01-01.
 #[must_use]
 pub fn utc_day(at: Timestamp) -> i32 {
-    i32::try_from(at.as_second().div_euclid(86_400)).unwrap_or(i32::MAX)
+    i32::try_from(floor_second(at).div_euclid(86_400)).unwrap_or(i32::MAX)
 }
 
 /// When the UTC day after that of `at` begins.

@@ -1,1 +1,0 @@
-//! Cases of what people and the engine do to a heartbeat.
