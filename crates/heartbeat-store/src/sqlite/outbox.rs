@@ -27,6 +27,9 @@ macro_rules! notice_columns {
     };
 }
 
+const END_TOPIC: &str = "UPDATE topics SET state = $3 WHERE project_id = $1 AND topic = $2 \
+    AND (state IS NULL OR state <> $3)";
+
 const MOVE_TOPIC: &str = "INSERT INTO topics (project_id, topic, state) VALUES ($1, $2, $3) \
     ON CONFLICT (project_id, topic) DO UPDATE SET state = excluded.state \
     WHERE topics.state IS NULL OR excluded.state IS NULL OR topics.state <> excluded.state";
@@ -211,7 +214,7 @@ pub(super) async fn write_notices(
     for draft in drafts {
         if let Some(topic) = &draft.topic {
             let (topic, state) = (topic.clone(), draft.state.clone());
-            let moved = sql(MOVE_TOPIC)
+            let moved = sql(if draft.ends { END_TOPIC } else { MOVE_TOPIC })
                 .bind(origin.project_id.0)
                 .bind(topic)
                 .bind(state);

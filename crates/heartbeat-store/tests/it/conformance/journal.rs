@@ -18,8 +18,7 @@ async fn running(w: &World, budget: Option<u64>) -> Claim {
     };
     w.made_by(&w.bot, edit, minute(0)).await.unwrap();
     let node = w.node(minute(30)).await;
-    let claim = w.claim_one(node, minute(30)).await;
-    claim
+    w.claim_one(node, minute(30)).await
 }
 
 fn call(seq: u32) -> CallIntent {
