@@ -18,6 +18,7 @@ use crate::config::Config;
 /// An open database and what works on it.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
+    database: Arc<SqliteStore>,
     pub(crate) path: PathBuf,
     pub(crate) waiter: Arc<dyn Waiter>,
     pub(crate) ids: Arc<IdSource>,
@@ -48,10 +49,23 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
     let store = SqliteStore::open(&path, Arc::clone(&ids), options).await?;
     store.check_key_fingerprint(&key).await?;
     let checks = Arc::new(config.watch.checks(vec![path.clone(), key_file])?);
-    Ok(Opened { store: Arc::new(store), path, waiter: Arc::new(SystemClock::default()), ids, checks })
+    let database = Arc::new(store);
+    Ok(Opened {
+        store: Arc::clone(&database) as Arc<dyn Store>,
+        database,
+        path,
+        waiter: Arc::new(SystemClock::default()),
+        ids,
+        checks,
+    })
 }
 
 impl Opened {
+    /// Closes the file, so that nothing is left for the next start to mend.
+    pub(crate) async fn close(&self) {
+        self.database.close().await;
+    }
+
     /// Control over it; `wake` is told when something became due.
     pub(crate) fn control(&self, config: &Config, wake: Arc<Notify>) -> Control {
         Control::new(

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use heartbeat_agent::Models;
+use axum::Router;
+use heartbeat_agent::{Models, Waiter};
 use heartbeat_agent::default_model::DefaultModel;
 use heartbeat_engine::Parts;
 use heartbeat_engine::events::Live;
 use heartbeat_engine::pulse::Pulse;
 use heartbeat_store::sqlite::lock_for_serving;
 use heartbeat_tools::Probes;
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -57,12 +59,12 @@ pub(crate) async fn serve(
     let greeting = Greeting { address, public_url: config.public_url.as_deref(), model: &default_model };
     first_start::greet(&control, &first, &greeting, (&opened.path, demo.as_deref()), out).await?;
 
-    let serving = http::serve(listener, router, shutdown.clone());
     tokio::try_join!(
         async { pulse.run().await.map_err(anyhow::Error::from) },
-        serving,
+        serve_until(&*opened.waiter, (listener, router), &shutdown),
         stop_on_signal(shutdown.clone()),
     )?;
+    opened.close().await;
     tracing::info!("Stopped");
     Ok(())
 }
@@ -80,11 +82,29 @@ fn parts(
         ids: Arc::clone(&opened.ids),
         models: Arc::clone(models) as Arc<dyn heartbeat_engine::Providers>,
         observe: Arc::new(probes),
+        incidents: heartbeat_engine::incidents::Incidents::default(),
         carrier: Arc::new(config.webhook.carrier()?),
         plans: Arc::new(config.plans()),
         settings: Arc::new(config.engine.settings(config.webhook.channels())),
         live: live.clone(),
     })
+}
+
+/// How long open connections, such as a live view, may go on after the end was asked for.
+const LAST_ANSWERS: SignedDuration = SignedDuration::from_secs(2);
+
+async fn serve_until(
+    waiter: &dyn Waiter,
+    (listener, router): (TcpListener, Router),
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        served = http::serve(listener, router, shutdown.clone()) => served,
+        () = async {
+            shutdown.cancelled().await;
+            waiter.wait_until(waiter.now() + LAST_ANSWERS).await;
+        } => Ok(()),
+    }
 }
 
 /// Beyond loopback a public URL is required, because pages check it.

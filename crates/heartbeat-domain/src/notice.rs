@@ -49,4 +49,7 @@ pub struct NoticeDraft {
     /// State of the topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Tells that the topic's state has ended: recorded only if the topic has another state now.
+    #[serde(default)]
+    pub ends: bool,
 }

@@ -254,6 +254,7 @@ fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> Notic
         action_url: None,
         topic: Some(format!("pause:{}", heartbeat.id)),
         state: Some(format!("{reason}:{}", row.id)),
+        ends: false,
     }
 }
 

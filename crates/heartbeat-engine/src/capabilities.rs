@@ -93,6 +93,7 @@ fn notice(arguments: &Value) -> Result<NoticeDraft, String> {
         action_url: text("action_url", 2_000)?.map(safe_url).transpose()?,
         topic: text("topic", 200)?,
         state: text("state", 200)?,
+        ends: false,
     })
 }
 

@@ -20,14 +20,14 @@ use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::step::Step;
 use heartbeat_domain::watch::Sighting;
-use heartbeat_store::StoreError;
 use heartbeat_store::verbs::Result as StoreResult;
+use heartbeat_store::{StoreError, kill_point};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::Parts;
 use crate::capabilities::Capabilities;
-use crate::ending::{Stop, failed, of_session};
+use crate::ending::{Stop, Whose, failed, of_session};
 use crate::events::{Event, EventKind};
 use crate::journal::FireJournal;
 use crate::patience::patiently;
@@ -46,6 +46,7 @@ pub enum Left {
 
 /// Carries out one claim.
 pub async fn carry_out(parts: &Parts, claim: &Claim) -> Left {
+    kill_point("engine:claimed");
     announce(parts, claim, EventKind::Started);
     let run = match recorded_steps(parts, claim).await {
         Ok(recorded) => Run {
@@ -203,7 +204,13 @@ impl Run<'_> {
                 .models
                 .mark_down(&model, &error.message, self.parts.waiter.now());
         }
-        let mut ending = of_session(ended, journal.circumstance(), &provider.label())?;
+        let label = provider.label();
+        let whose = Whose {
+            incidents: &self.parts.incidents,
+            project_id: self.claim.hold.project_id,
+            provider: &label,
+        };
+        let mut ending = of_session(ended, journal.circumstance(), whose)?;
         if ending.outcome == Outcome::Success {
             ending.baseline = journal.sighting.map(|sighting| sighting.baseline);
         }
@@ -301,11 +308,13 @@ impl Run<'_> {
             ..
         } = self.parts;
         let status = ending.outcome.status().as_str();
+        kill_point("engine:before_finish");
         let finished = patiently(&**waiter, || {
             store.finish(&self.claim.hold, &ending, &settings.channels, waiter.now())
         });
         match finished.await {
             Ok(settlement) => {
+                kill_point("engine:after_finish");
                 announce(self.parts, self.claim, EventKind::Ended { status });
                 if !settlement.notices.is_empty() {
                     announce(self.parts, self.claim, EventKind::Notice);

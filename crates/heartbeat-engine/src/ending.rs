@@ -3,8 +3,10 @@
 use heartbeat_agent::{Ended, Halt, ModelError};
 use heartbeat_domain::budget::Scope;
 use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome};
-use heartbeat_domain::notice::{NoticeDraft, Priority};
+use heartbeat_domain::ids::ProjectId;
 use heartbeat_domain::reason::Reason;
+
+use crate::incidents::Incidents;
 
 /// Why an execution is not finished by this holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +28,19 @@ pub(crate) struct Circumstance {
     pub(crate) cancelled: Option<Reason>,
 }
 
+/// Whose model it was.
+#[derive(Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub(crate) incidents: &'a Incidents,
+    pub(crate) project_id: ProjectId,
+    pub(crate) provider: &'a str,
+}
+
 /// The outcome of a session.
 pub(crate) fn of_session(
     ended: Ended,
     circumstance: Circumstance,
-    provider: &str,
+    whose: Whose<'_>,
 ) -> Result<Ending, Stop> {
     Ok(match ended {
         Ended::Replied { text, quiet } => Ending {
@@ -39,10 +49,11 @@ pub(crate) fn of_session(
             } else {
                 text
             },
+            notices: whose.incidents.answered(whose.project_id, whose.provider).into_iter().collect(),
             ..Ending::plain(Outcome::Success)
         },
-        Ended::ModelUnavailable { message, spent } => unavailable(message, spent, provider),
-        Ended::ModelDenied(error) => denied(&error, provider),
+        Ended::ModelUnavailable { message, spent } => unavailable(message, spent, whose),
+        Ended::ModelDenied(error) => denied(&error, whose),
         Ended::Failed { code, message } => {
             failed(code.parse().unwrap_or(Reason::Internal), message)
         }
@@ -66,23 +77,22 @@ pub(crate) fn failed(reason: Reason, message: impl Into<String>) -> Ending {
     })
 }
 
-fn unavailable(message: String, spent: bool, provider: &str) -> Ending {
+fn unavailable(message: String, spent: bool, whose: Whose<'_>) -> Ending {
     if spent {
         return failed(Reason::ModelError, message);
     }
-    let notice = incident(provider, "cannot be reached", message, "unavailable");
-    let skipped = Ending::plain(Outcome::Skipped {
-        reason: Reason::ModelUnavailable,
-    });
+    let notice = whose.incidents.unavailable(whose.project_id, whose.provider, &message);
     Ending {
-        notices: vec![notice],
-        ..skipped
+        notices: notice.into_iter().collect(),
+        ..Ending::plain(Outcome::Skipped {
+            reason: Reason::ModelUnavailable,
+        })
     }
 }
 
 /// The key and the endpoint are the operator's, so no heartbeat's breaker moves.
-fn denied(error: &ModelError, provider: &str) -> Ending {
-    let notice = incident(provider, "refuses to work", error.message.clone(), "denied");
+fn denied(error: &ModelError, whose: Whose<'_>) -> Ending {
+    let notice = whose.incidents.denied(whose.project_id, whose.provider, &error.message);
     let outcome = Outcome::Error {
         reason: Reason::ModelDenied,
         message: error.message.clone(),
@@ -113,20 +123,4 @@ fn over_budget(
         message,
         breaker: BreakerEffect::Ignored,
     })
-}
-
-/// Topic of the incidents of a provider, so that each is told once until its state changes.
-pub(crate) fn model_topic(provider: &str) -> String {
-    format!("model:{provider}")
-}
-
-fn incident(provider: &str, what: &str, message: String, state: &str) -> NoticeDraft {
-    NoticeDraft {
-        title: format!("Model {provider} {what}"),
-        message,
-        priority: Priority::Urgent,
-        action_url: None,
-        topic: Some(model_topic(provider)),
-        state: Some(state.to_owned()),
-    }
 }

@@ -14,8 +14,8 @@ use heartbeat_domain::conversation::{ToolCall, ToolOutput, Turn, TurnRequest};
 use heartbeat_domain::ids::HeartbeatId;
 use heartbeat_domain::step::{Step, StepKind, StepState};
 use heartbeat_domain::watch::Sighting;
-use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{CallIntent, Intent, TurnIntent, TurnRecord};
+use heartbeat_store::{StoreError, kill_point};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -207,7 +207,10 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
         let patience_ends = waiter.now() + self.parts.settings.budget_patience;
         loop {
             match self.begin_once(&intent).await? {
-                Intent::Go { max_tokens } => return Ok(BegunTurn::Go { max_tokens }),
+                Intent::Go { max_tokens } => {
+                    kill_point("engine:turn_begun");
+                    return Ok(BegunTurn::Go { max_tokens });
+                }
                 Intent::Cancelled(reason) => return Err(self.cancelled(reason)),
                 Intent::Exhausted(scope) => {
                     return Err(self.refusal(scope, BudgetStop::Exhausted));
@@ -221,6 +224,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
     }
 
     async fn record_turn(&self, seq: StepSeq, turn: &Turn) -> Result<(), Halt> {
+        kill_point("engine:turn_answered");
         let result = serde_json::to_value(turn).unwrap_or(Value::Null);
         let (tokens, micro) = (turn.usage.total(), self.rates.cost(&turn.usage));
         self.record(&TurnRecord {
@@ -231,6 +235,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             micro,
         })
         .await?;
+        kill_point("engine:turn_recorded");
         self.lock().spent = true;
         Ok(())
     }
@@ -271,6 +276,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             if let Intent::Cancelled(reason) = begun.await.map_err(halt)? {
                 return Err(self.cancelled(reason));
             }
+            kill_point("engine:calls_begun");
         }
         Ok(answers
             .into_iter()
@@ -279,6 +285,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
     }
 
     async fn record_call(&self, seq: StepSeq, output: &ToolOutput) -> Result<(), Halt> {
+        kill_point("engine:call_made");
         let Parts {
             store,
             waiter,
@@ -291,6 +298,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             store.record_call(&self.hold, (seq, &result), outgoing, waiter.now())
         });
         recorded.await.map_err(halt)?;
+        kill_point("engine:call_recorded");
         self.announce(EventKind::Step { seq });
         if !output.notices.is_empty() {
             self.announce(EventKind::Notice);

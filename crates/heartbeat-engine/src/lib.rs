@@ -13,6 +13,7 @@ pub mod courier;
 pub mod crew;
 mod ending;
 pub mod events;
+pub mod incidents;
 mod journal;
 pub mod keeper;
 mod patience;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 
 use crate::courier::Carrier;
 use crate::events::Live;
+use crate::incidents::Incidents;
 use crate::settings::EngineSettings;
 
 /// Models, as the engine needs them; scripted in simulations.
@@ -99,4 +101,6 @@ pub struct Parts {
     pub settings: Arc<EngineSettings>,
     /// What happens, for those who look on.
     pub live: Live,
+    /// What is known of the providers' troubles.
+    pub incidents: Incidents,
 }

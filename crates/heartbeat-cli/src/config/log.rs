@@ -1,5 +1,7 @@
 //! Settings of the log, which goes to stderr.
 
+use std::io::IsTerminal;
+
 use anyhow::bail;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -24,7 +26,9 @@ impl LogConfig {
         let Ok(filter) = self.level.parse::<EnvFilter>() else {
             bail!("log.level `{}` is not a level or filter", self.level);
         };
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt().with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         let begun = match self.format.as_str() {
             "text" => log.try_init(),
             "json" => log.json().try_init(),

@@ -3,6 +3,7 @@
 mod webhook;
 
 use async_trait::async_trait;
+use heartbeat_store::kill_point;
 use heartbeat_store::verbs::{Attempt, Delivery};
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,6 +40,7 @@ pub(crate) async fn deliver(parts: &Parts, delivery: Delivery) {
         Ok(()) => Attempt::Delivered,
         Err(refusal) => after(&delivery, refusal, parts.waiter.now()),
     };
+    kill_point("engine:handed_over");
     let Parts { store, waiter, .. } = parts;
     let recorded = patiently(&**waiter, || {
         store.record_attempt(&delivery, &attempt, waiter.now())

@@ -1,0 +1,9 @@
+//! What every test stands on.
+
+pub(crate) mod api;
+pub(crate) mod client;
+pub(crate) mod dialect;
+pub(crate) mod home;
+pub(crate) mod receiver;
+pub(crate) mod server;
+pub(crate) mod wait;
