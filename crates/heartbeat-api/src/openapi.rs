@@ -58,25 +58,25 @@ pub(crate) fn frame(version: &str) -> OpenApi {
 pub(crate) enum Refusals {
     /// A field is missing or wrong.
     #[response(status = 400)]
-    BadRequest(#[to_schema] ProblemBody),
+    BadRequest(ProblemBody),
     /// The key is missing or unknown.
     #[response(status = 401)]
-    Unauthorized(#[to_schema] ProblemBody),
+    Unauthorized(ProblemBody),
     /// A key, a switch, a plan or its cap does not allow it.
     #[response(status = 403)]
-    Forbidden(#[to_schema] ProblemBody),
+    Forbidden(ProblemBody),
     /// It does not exist, or belongs to another project.
     #[response(status = 404)]
-    NotFound(#[to_schema] ProblemBody),
+    NotFound(ProblemBody),
     /// Too many requests.
     #[response(status = 429)]
-    RateLimited(#[to_schema] ProblemBody),
+    RateLimited(ProblemBody),
     /// Something went wrong inside.
     #[response(status = 500)]
-    Internal(#[to_schema] ProblemBody),
+    Internal(ProblemBody),
     /// The database is unavailable.
     #[response(status = 503)]
-    Unavailable(#[to_schema] ProblemBody),
+    Unavailable(ProblemBody),
 }
 
 /// What an endpoint answers.

@@ -169,7 +169,8 @@ pub struct HeartbeatObject {
 
 impl HeartbeatObject {
     /// As it is at `now`.
-    pub(crate) fn of(heartbeat: Heartbeat, now: Timestamp) -> Self {
+    #[must_use]
+    pub fn of(heartbeat: Heartbeat, now: Timestamp) -> Self {
         let next_run_at = next_run_at(&heartbeat, now);
         let Heartbeat {
             settings, paused, ..
