@@ -4,6 +4,7 @@
 const streams = new Map(); // execution -> text that its model has streamed since its last step
 let wanted = false;
 let refreshing = false;
+let ahead = 0; // how far the server's clock is ahead of this one
 
 // The same words as words/elapsed.rs; keep them equal.
 function relative(at, now) {
@@ -21,8 +22,13 @@ function distance(seconds) {
   return `${Math.floor(seconds / 2592000)} months`;
 }
 
+function setClock(page) {
+  const now = Number(page.getElementById("main")?.dataset.now);
+  if (now) ahead = now - Date.now();
+}
+
 function tellTime() {
-  const now = Date.now();
+  const now = Date.now() + ahead;
   for (const time of document.querySelectorAll("time[datetime]")) {
     const words = time.querySelector(".rel");
     const text = relative(Date.parse(time.dateTime), now);
@@ -63,6 +69,7 @@ async function refresh() {
         const fresh = page.getElementById(region.id);
         if (fresh) swap(region, fresh);
       }
+      setClock(page);
       showStreams();
       tellTime();
     }
@@ -117,6 +124,7 @@ function follow() {
   addEventListener("pagehide", () => events.close(), { once: true });
 }
 
+setClock(document);
 tellTime();
 setInterval(tellTime, 1000);
 follow();

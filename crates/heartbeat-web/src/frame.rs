@@ -23,6 +23,8 @@ pub(crate) struct Frame {
     pub(crate) unread: u64,
     pub(crate) model_line: String,
     pub(crate) demo: bool,
+    /// The server's clock, by which the script tells how far moments are.
+    pub(crate) now: i64,
 }
 
 impl Frame {
@@ -51,6 +53,7 @@ impl Frame {
             unread: unread.total,
             model_line: web.settings.model_line.clone(),
             demo: web.settings.is_demo_model,
+            now: web.control.now().as_millisecond(),
         })
     }
 }

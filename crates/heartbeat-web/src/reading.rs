@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use heartbeat_domain::bot::Bot;
 use heartbeat_domain::execution::{Execution, Phase};
 use heartbeat_domain::heartbeat::Heartbeat;
-use heartbeat_domain::ids::{HeartbeatId, ProjectId};
+use heartbeat_domain::ids::{ExecutionId, HeartbeatId, ProjectId};
 use heartbeat_engine::control::{Control, Result};
-use heartbeat_store::verbs::{BotRef, Counts, HeartbeatKey, LogFilter, LogState, Page};
+use heartbeat_store::verbs::{
+    BotRef, Counts, HeartbeatKey, LogFilter, LogState, NoticeFilter, Page,
+};
 use heartbeat_store::{StoreError, Thing};
 use jiff::Timestamp;
 
@@ -151,6 +153,35 @@ pub(crate) async fn open(
         open.extend(control.store().logs(project_id, &filter, page).await?.rows);
     }
     Ok(open)
+}
+
+/// What people were told lately, by the execution that told it.
+#[derive(Clone, Debug)]
+pub(crate) struct Told(HashMap<ExecutionId, String>);
+
+impl Told {
+    /// The titles of the newest messages within a filter.
+    pub(crate) async fn lately(
+        control: &Control,
+        project_id: ProjectId,
+        filter: &NoticeFilter,
+    ) -> Result<Self> {
+        let page = Page {
+            number: 1,
+            size: HUNDRED,
+        };
+        let notices = control.store().notices(project_id, filter, page).await?;
+        let titles = notices
+            .rows
+            .into_iter()
+            .filter_map(|notice| Some((notice.execution_id?, notice.title)));
+        Ok(Self(titles.collect()))
+    }
+
+    /// What an execution told.
+    pub(crate) fn by(&self, execution: &Execution) -> Option<&str> {
+        self.0.get(&execution.id).map(String::as_str)
+    }
 }
 
 /// The counts of the present UTC day over these agents.

@@ -58,7 +58,7 @@ pub(crate) async fn show(
         facts: facts(&execution),
         steps: steps.iter().map(|step| StepRow::new(step, span)).collect(),
         span: words::duration(span.1.as_millisecond() - span.0.as_millisecond()),
-        row: ExecutionRow::new(&execution, whose, now),
+        row: ExecutionRow::new(&execution, whose, None, now),
     })
 }
 

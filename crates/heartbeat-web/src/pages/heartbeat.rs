@@ -8,14 +8,14 @@ use heartbeat_domain::execution::{Phase, Status};
 use heartbeat_domain::heartbeat::{Heartbeat, Standing};
 use heartbeat_domain::ids::HeartbeatId;
 use heartbeat_engine::control::{Control, Result as ControlResult};
-use heartbeat_store::verbs::{HeartbeatKey, LogFilter, LogState};
+use heartbeat_store::verbs::{HeartbeatKey, LogFilter, LogState, NoticeFilter};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::paging::{self, Paging};
 use crate::Web;
 use crate::frame::{Answer, Frame, page};
-use crate::reading;
+use crate::reading::{self, Told};
 use crate::refusal::Refusal;
 use crate::session::{Deed, Session};
 use crate::views::{ExecutionRow, Moment, StandingView, Whose, attention, is_demo, name, zone};
@@ -88,6 +88,11 @@ pub(crate) async fn show(
     }
     executions.extend(listed.rows);
     let whose = Whose::of(&heartbeat, &bot);
+    let own = NoticeFilter {
+        heartbeat_id: Some(heartbeat.id),
+        ..NoticeFilter::default()
+    };
+    let told = Told::lately(control, project_id, &own).await?;
     let path = format!("/heartbeats/{id}");
     page(&HeartbeatPage {
         frame: Frame::new(&web, &session, name(&heartbeat), path.clone()).await?,
@@ -107,7 +112,7 @@ pub(crate) async fn show(
         filters: filters(&path, status),
         rows: executions
             .iter()
-            .map(|execution| ExecutionRow::new(execution, whose.clone(), now))
+            .map(|execution| ExecutionRow::new(execution, whose.clone(), told.by(execution), now))
             .collect(),
         paging: Paging::new(
             page_asked,

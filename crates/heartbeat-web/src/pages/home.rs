@@ -1,5 +1,7 @@
 //! The first screen: is everything beating, what needs me, what happened, what comes next.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::State;
 use heartbeat_domain::execution::Execution;
@@ -11,16 +13,18 @@ use jiff::Timestamp;
 
 use crate::Web;
 use crate::frame::{Answer, Frame, page};
-use crate::reading::{self, Roster};
+use crate::reading::{self, Roster, Told};
 use crate::session::Session;
 use crate::views::{Beats, ExecutionRow, HeartbeatRow, Moment, NoticeView, attention, name, zone};
 use crate::words;
 
 /// Heartbeats on this page; the others stand on their agents' pages.
 const HEARTBEATS_MAX: usize = 60;
+/// Rows of the log on this page, and the executions that they are folded from.
+const ROWS_MAX: usize = 20;
 const EXECUTIONS: Page = Page {
     number: 1,
-    size: 20,
+    size: 100,
 };
 const NOTICES: Page = Page { number: 1, size: 6 };
 const BEATS: Page = Page {
@@ -70,6 +74,7 @@ struct Today {
 /// An agent with its heartbeats.
 struct Group {
     name: String,
+    number: i64,
     href: String,
     model: String,
     switched_on: bool,
@@ -84,6 +89,8 @@ pub(crate) async fn show(State(web): State<Web>, session: Session) -> Answer {
     let roster = Roster::of_project(control, project_id, now).await?;
     let executions = latest(control, project_id).await?;
     let today = reading::today(control, project_id, &roster.bots, now).await?;
+    let any = NoticeFilter::default();
+    let told = Told::lately(control, project_id, &any).await?;
     let needs = needs(&roster, &executions);
     page(&HomePage {
         frame: Frame::new(&web, &session, "Home", "/").await?,
@@ -93,10 +100,7 @@ pub(crate) async fn show(State(web): State<Web>, session: Session) -> Answer {
         groups: groups(control, &roster, now).await?,
         hidden: roster.heartbeats.len().saturating_sub(HEARTBEATS_MAX),
         notices: notices(control, project_id, &roster, now).await?,
-        executions: executions
-            .iter()
-            .map(|execution| ExecutionRow::new(execution, roster.whose(execution), now))
-            .collect(),
+        executions: log(&executions, &roster, &told, now),
     })
 }
 
@@ -110,6 +114,33 @@ async fn latest(control: &Control, project_id: ProjectId) -> ControlResult<Vec<E
         .await?;
     executions.extend(ended.rows);
     Ok(executions)
+}
+
+/// Quiet beats are folded into the newest quiet one of their heartbeat, so that what happened is
+/// not lost among what did not.
+fn log(
+    executions: &[Execution],
+    roster: &Roster,
+    told: &Told,
+    now: Timestamp,
+) -> Vec<ExecutionRow> {
+    let mut rows: Vec<ExecutionRow> = Vec::new();
+    let mut quiet = HashMap::new();
+    for execution in executions {
+        let whose = roster.whose(execution);
+        let row = ExecutionRow::new(execution, whose, told.by(execution), now);
+        if row.quiet {
+            if let Some(at) = quiet.get(&execution.heartbeat_id) {
+                let newest: &mut ExecutionRow = &mut rows[*at];
+                newest.folded += 1;
+                continue;
+            }
+            quiet.insert(execution.heartbeat_id, rows.len());
+        }
+        rows.push(row);
+    }
+    rows.truncate(ROWS_MAX);
+    rows
 }
 
 fn headline(
@@ -194,6 +225,7 @@ async fn groups(control: &Control, roster: &Roster, now: Timestamp) -> ControlRe
         room -= rows.len();
         groups.push(Group {
             name: bot.name.clone(),
+            number: bot.number,
             href: format!("/agents/{}", bot.number),
             model: bot.model.clone(),
             switched_on: bot.is_switched_on(),

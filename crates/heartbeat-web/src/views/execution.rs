@@ -66,17 +66,27 @@ pub(crate) struct ExecutionRow {
     pub(crate) tokens: Option<String>,
     pub(crate) credits: Option<String>,
     pub(crate) says: Option<String>,
+    /// Nobody was told anything, no model was asked, and nobody had asked for it.
+    pub(crate) quiet: bool,
+    /// Quiet beats of the same heartbeat that this row stands for too.
+    pub(crate) folded: u64,
     pub(crate) demo: bool,
     pub(crate) open: bool,
     pub(crate) needs_review: bool,
 }
 
 impl ExecutionRow {
-    pub(crate) fn new(execution: &Execution, whose: Whose, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        execution: &Execution,
+        whose: Whose,
+        told: Option<&str>,
+        now: Timestamp,
+    ) -> Self {
         let moment = |at| Moment::new(at, &whose.zone, now);
         let ran = execution.started_at.is_some();
         let spent = |number: u64| (number > 0).then(|| words::count(number));
-        let says = says(execution);
+        let quiet = told.is_none() && is_quiet(execution);
+        let says = says(execution, told);
         Self {
             id: execution.id.to_string(),
             href: format!("/executions/{}", execution.id),
@@ -94,6 +104,8 @@ impl ExecutionRow {
             credits: spent(execution.credits_charged),
             demo: whose.demo && says.is_some() && execution.status == Some(Status::Success),
             says,
+            quiet,
+            folded: 0,
             open: execution.phase != Phase::Ended,
             needs_review: execution.needs_review,
             whose,
@@ -101,12 +113,21 @@ impl ExecutionRow {
     }
 }
 
-/// What it came to, in a line.
-fn says(execution: &Execution) -> Option<String> {
+/// A watch that found nothing, on its schedule.
+fn is_quiet(execution: &Execution) -> bool {
+    execution.status == Some(Status::Success)
+        && execution.response.is_empty()
+        && execution.tokens_used == 0
+        && execution.trigger != Trigger::Manual
+}
+
+/// What it came to, in a line; what people were told where it says nothing itself.
+fn says(execution: &Execution, told: Option<&str>) -> Option<String> {
     let text = match (execution.status, execution.reason) {
         (Some(Status::Skipped | Status::Cancelled), Some(reason)) => reason.meaning(),
         _ => match &execution.error_message {
             Some(message) => message,
+            None if execution.response.is_empty() => without_label(told.unwrap_or_default()),
             None => without_label(&execution.response),
         },
     };

@@ -2,6 +2,7 @@
 //! somebody.
 
 use heartbeat_domain::bot::Bot;
+use heartbeat_domain::execution::Status;
 use heartbeat_domain::heartbeat::{Heartbeat, Pause, Standing};
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::schedule::parse_zone;
@@ -117,6 +118,9 @@ pub(crate) fn attention(heartbeat: &Heartbeat) -> Option<String> {
             let errors = words::plural(u64::from(heartbeat.error_count), "error");
             let most = heartbeat.settings.max_consecutive_errors;
             Some(format!("{errors} in a row; at {most} it pauses"))
+        }
+        Standing::Active if heartbeat.last_status.as_deref() == Some(Status::Error.as_str()) => {
+            Some("its last run failed".to_owned())
         }
         Standing::Active | Standing::Off => None,
     }

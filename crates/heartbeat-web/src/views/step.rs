@@ -20,6 +20,13 @@ pub(crate) struct Part {
     pub(crate) text: String,
 }
 
+impl Part {
+    /// Whether it is for machines: JSON keeps its columns, prose does not need them.
+    pub(crate) fn is_code(&self) -> bool {
+        self.text.starts_with(['{', '['])
+    }
+}
+
 /// A step as the waterfall shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct StepRow {
