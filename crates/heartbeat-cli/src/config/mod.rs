@@ -3,6 +3,7 @@
 mod engine;
 mod log;
 mod models;
+mod plans;
 mod watch;
 mod webhook;
 
@@ -10,13 +11,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use heartbeat_domain::plan::{Plan, Plans};
+use heartbeat_domain::plan::Plans;
 use serde::Deserialize;
 use toml::{Table, Value};
 
 pub(crate) use self::engine::EngineConfig;
 pub(crate) use self::log::LogConfig;
 pub(crate) use self::models::ModelsConfig;
+use self::plans::PlanConfig;
 pub(crate) use self::watch::WatchConfig;
 pub(crate) use self::webhook::WebhookConfig;
 
@@ -37,7 +39,7 @@ pub(crate) struct Config {
     pub(crate) watch: WatchConfig,
     pub(crate) webhook: WebhookConfig,
     pub(crate) log: LogConfig,
-    pub(crate) plan: Vec<Plan>,
+    pub(crate) plan: Vec<PlanConfig>,
 }
 
 impl Default for Config {
@@ -104,7 +106,7 @@ impl Config {
 
     /// The plans of this installation.
     pub(crate) fn plans(&self) -> Plans {
-        Plans::with(self.plan.clone())
+        plans::plans(&self.plan).expect("they were checked when the settings were read")
     }
 
     fn checked(self) -> anyhow::Result<Self> {
@@ -114,9 +116,7 @@ impl Config {
         if self.webhook.url.is_some() != self.webhook.secret.is_some() {
             bail!("webhook.url and webhook.secret go together: set both, or neither");
         }
-        if let Some(plan) = self.plan.iter().find(|plan| plan.minimum_minutes == 0) {
-            bail!("plan `{}`: minimum_minutes must be at least 1", plan.name);
-        }
+        plans::plans(&self.plan)?;
         Ok(self)
     }
 }
