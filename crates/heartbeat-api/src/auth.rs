@@ -44,12 +44,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
 }
 
-async fn counted(
-    api: &Api,
-    key: Key,
-) -> Result<Option<Allowance>, (Option<Allowance>, Box<Problem>)> {
+async fn counted(api: &Api, key: Key) -> Result<Option<Allowance>, (Option<Allowance>, Problem)> {
     let plan = api.control.plan_of(key.project_id).await;
-    let (_, plan) = plan.map_err(|error| (None, Box::new(error.into())))?;
+    let (_, plan) = plan.map_err(|error| (None, error.into()))?;
     let counted = api.rates.count(key.id, &plan, api.control.now());
     counted.map_err(|(allowance, problem)| (Some(allowance), problem))
 }

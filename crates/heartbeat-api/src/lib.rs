@@ -93,7 +93,6 @@ impl FromRef<Api> for Control {
 
 /// All endpoints. Everything below `/v1` is the API's; other paths that it does not know are left to
 /// whoever merges this router, with [`not_found`] at hand.
-#[must_use]
 pub fn router(api: Api) -> Router {
     let (endpoints, document) = routes::all(&api).split_for_parts();
     endpoints

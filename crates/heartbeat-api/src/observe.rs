@@ -1,7 +1,6 @@
 //! What is seen of every request: its id, one line in the log, and headers that keep answers out of
 //! caches and frames. Never bodies, queries or keys.
 
-use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -42,7 +41,7 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
 impl Seen {
     /// Logs what a problem does not tell the client, and names the id to look for.
     fn explain(&self, problem: Problem, response: Response) -> Response {
-        let Some(detail) = problem.detail.clone() else {
+        let Some(detail) = problem.detail().map(str::to_owned) else {
             return response;
         };
         tracing::error!(request.id = %self.id, %detail, "A request could not be carried out");
@@ -52,7 +51,7 @@ impl Seen {
             .into_body();
         let (mut parts, _) = response.into_parts();
         parts.headers.remove(header::CONTENT_LENGTH);
-        Response::from_parts(parts, Body::new(body))
+        Response::from_parts(parts, body)
     }
 
     fn log(&self, response: &Response, now: Timestamp) {

@@ -140,12 +140,18 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
+    more: Box<More>,
+}
+
+/// What only some problems have.
+#[derive(Clone, Debug, Default)]
+struct More {
     field: Option<&'static str>,
     numbers: Numbers,
     /// A header that tells a client what to do.
     header: Option<(HeaderName, HeaderValue)>,
     /// For the log only.
-    pub(crate) detail: Option<String>,
+    detail: Option<String>,
     request_id: Option<String>,
 }
 
@@ -209,11 +215,7 @@ impl Problem {
             status,
             code,
             message: message.into(),
-            field: None,
-            numbers: Numbers::default(),
-            header: None,
-            detail: None,
-            request_id: None,
+            more: Box::default(),
         }
     }
 
@@ -270,26 +272,22 @@ impl Problem {
     fn unavailable(message: impl Into<String>, detail: String) -> Self {
         let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message);
         let refusal = refusal.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        Self {
-            detail: Some(detail).filter(|detail| !detail.is_empty()),
-            ..refusal
-        }
+        refusal.with(|more| more.detail = Some(detail).filter(|detail| !detail.is_empty()))
     }
 
     fn internal(detail: String) -> Self {
         let message = "Something went wrong inside the server; its log has the details";
         let refusal = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message);
-        Self {
-            detail: Some(detail),
-            ..refusal
-        }
+        refusal.with(|more| more.detail = Some(detail))
+    }
+
+    fn with(mut self, add: impl FnOnce(&mut More)) -> Self {
+        add(&mut self.more);
+        self
     }
 
     fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self {
-            header: Some((name, value)),
-            ..self
-        }
+        self.with(|more| more.header = Some((name, value)))
     }
 
     fn with_numbers(self, limit: &Limit) -> Self {
@@ -298,16 +296,18 @@ impl Problem {
             used: limit.used,
             resets_at: limit.resets_at.map(wire::instant),
         };
-        Self { numbers, ..self }
+        self.with(|more| more.numbers = numbers)
     }
 
     /// What is wrong inside is found in the log under the request's id.
     pub(crate) fn with_request_id(self, id: &str) -> Self {
         let is_internal = self.status == StatusCode::INTERNAL_SERVER_ERROR;
-        Self {
-            request_id: is_internal.then(|| id.to_owned()),
-            ..self
-        }
+        self.with(|more| more.request_id = is_internal.then(|| id.to_owned()))
+    }
+
+    /// What the log has and the client does not.
+    pub(crate) fn detail(&self) -> Option<&str> {
+        self.more.detail.as_deref()
     }
 
     fn body(&self) -> ProblemBody {
@@ -322,11 +322,11 @@ impl Problem {
                 code: self.code,
                 message: self.message.clone(),
             },
-            field: self.field,
-            limit: self.numbers.limit,
-            used: self.numbers.used,
-            resets_at: self.numbers.resets_at.clone(),
-            request_id: self.request_id.clone(),
+            field: self.more.field,
+            limit: self.more.numbers.limit,
+            used: self.more.numbers.used,
+            resets_at: self.more.numbers.resets_at.clone(),
+            request_id: self.more.request_id.clone(),
         }
     }
 }
@@ -339,10 +339,7 @@ impl From<Violation> for Problem {
             Rule::NeverFires => "NEVER_FIRES",
         };
         let refusal = Self::new(StatusCode::BAD_REQUEST, code, violation.to_string());
-        Self {
-            field: Some(violation.field),
-            ..refusal
-        }
+        refusal.with(|more| more.field = Some(violation.field))
     }
 }
 
@@ -383,7 +380,7 @@ impl From<StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
-        if let Some((name, value)) = self.header.clone() {
+        if let Some((name, value)) = self.more.header.clone() {
             response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(self);
@@ -430,7 +427,7 @@ mod tests {
         ] {
             let problem = Problem::from(error).with_request_id("r-1");
             assert!(!text(&problem).contains("secret"), "{}", text(&problem));
-            assert!(problem.detail.is_some());
+            assert!(problem.detail().is_some());
         }
     }
 

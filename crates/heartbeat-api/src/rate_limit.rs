@@ -44,7 +44,7 @@ impl RateLimiter {
         key: KeyId,
         plan: &Plan,
         now: Timestamp,
-    ) -> Result<Option<Allowance>, (Allowance, Box<Problem>)> {
+    ) -> Result<Option<Allowance>, (Allowance, Problem)> {
         let limits = [plan.requests_per_minute, plan.requests_per_day];
         if limits == [None, None] {
             return Ok(None);
@@ -65,7 +65,7 @@ impl RateLimiter {
             return Ok(None);
         };
         if allowance.remaining() == 0 {
-            return Err((allowance, Box::new(allowance.refusal(plan, now))));
+            return Err((allowance, allowance.refusal(plan, now)));
         }
         counts.iter_mut().for_each(|count| count.used += 1);
         Ok(Some(Allowance {

@@ -9,10 +9,8 @@ use crate::world::World;
 
 const CONFIGURE: &str = "/v1/bot/heartbeat/configure";
 
-#[tokio::test]
-async fn a_wrong_field_is_a_400_that_names_it() {
-    let world = World::new().await;
-    let cases = [
+fn wrong_fields() -> Vec<(&'static str, Value)> {
+    vec![
         ("prompt", json!({})),
         ("prompt", json!({ "prompt": null })),
         ("prompt", json!({ "prompt": "" })),
@@ -63,8 +61,13 @@ async fn a_wrong_field_is_a_400_that_names_it() {
         ("bot_id", json!({ "bot_id": "null" })),
         ("bot_id", json!({ "bot_id": [1] })),
         ("uuid", json!({ "uuid": "null" })),
-    ];
-    for (field, fields) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn a_wrong_field_is_a_400_that_names_it() {
+    let world = World::new().await;
+    for (field, fields) in wrong_fields() {
         let mut body = fields.clone();
         if field != "prompt" {
             body["prompt"] = json!("p");

@@ -195,3 +195,20 @@ async fn health_needs_no_key_and_readiness_says_what_it_waits_for() {
     assert!(body["message"].as_str().unwrap().contains("the first beat"));
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
+
+#[tokio::test]
+async fn without_its_database_it_is_up_and_says_that_it_is_not_ready() {
+    let world = World::new().await;
+    world.close().await;
+    assert_eq!(world.send("GET", "/healthz", "").await.status, 200);
+    let answer = world.send("GET", "/readyz", "").await;
+    let body = answer.refused(503, "UNAVAILABLE");
+    assert_eq!(body["message"], "Not ready; waiting for the database");
+    let answer = world.get("/v1/bot/read", "").await;
+    let body = answer.refused(503, "UNAVAILABLE");
+    assert_eq!(
+        body["message"],
+        "The database is unavailable; repeating the request is safe"
+    );
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}

@@ -1,4 +1,8 @@
 //! The API over a real database in a folder of its own, with a clock that stands still.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in tests a broken assumption is a failure"
+)]
 
 mod access;
 mod bad_input;

@@ -59,6 +59,7 @@ pub(crate) struct World {
     pub(crate) project: ProjectId,
     pub(crate) bot: BotId,
     pub(crate) key: String,
+    sqlite: Arc<SqliteStore>,
     wake: Arc<Notify>,
     _folder: tempfile::TempDir,
 }
@@ -124,10 +125,9 @@ impl World {
             durable: false,
             ..OpenOptions::default()
         };
-        let store = SqliteStore::open(&path, Arc::clone(&ids), options)
-            .await
-            .unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
+        let sqlite = SqliteStore::open(&path, Arc::clone(&ids), options).await;
+        let sqlite = Arc::new(sqlite.unwrap());
+        let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
         let clock = Arc::new(HandClock(watch::Sender::new(START.parse().unwrap())));
         let wake = Arc::new(Notify::new());
         let control = control(&store, &clock, &ids, &wake);
@@ -141,6 +141,7 @@ impl World {
             project: made.project.id,
             bot: BotId(made.project.id.0),
             key: made.api_key,
+            sqlite,
             wake,
             _folder: folder,
         };
@@ -168,6 +169,11 @@ impl World {
         change(&mut api);
         self.router = router(api);
         self
+    }
+
+    /// Takes the database away.
+    pub(crate) async fn close(&self) {
+        self.sqlite.close().await;
     }
 
     pub(crate) async fn another_key(&self, scope: KeyScope) -> String {
