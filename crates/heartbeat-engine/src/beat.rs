@@ -1,17 +1,18 @@
 //! One beat: everything that is due now, handed to the crew; and when to look again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use heartbeat_domain::claim::{Claim, Hold};
+use heartbeat_domain::claim::Claim;
 use heartbeat_store::StoreError;
 use heartbeat_store::verbs::ClaimAsk;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Parts;
 use crate::caretaker::Caretaker;
-use crate::carry_out::{Left, carry_out};
+use crate::carry_out::carry_out;
 use crate::courier::deliver;
 use crate::crew::Crew;
+use crate::holds::Holds;
 use crate::keeper::Keeper;
 
 /// Longest time until the next look, whatever is due.
@@ -27,8 +28,7 @@ pub struct Node {
     pub(crate) crew: Crew,
     pub(crate) keeper: Keeper,
     pub(crate) caretaker: Arc<Caretaker>,
-    /// Executions that were left because the store was unavailable.
-    given_back: Arc<Mutex<Vec<Hold>>>,
+    holds: Arc<Holds>,
 }
 
 impl Node {
@@ -45,7 +45,7 @@ impl Node {
             crew,
             keeper,
             caretaker,
-            given_back: Arc::default(),
+            holds: Arc::default(),
         })
     }
 
@@ -67,7 +67,8 @@ impl Node {
     /// The store is unavailable, or this incarnation has been taken over.
     pub async fn beat(&self) -> Result<Timestamp, StoreError> {
         let now = self.parts.waiter.now();
-        self.give_back(now).await;
+        let node_id = self.keeper.node_id();
+        self.holds.give_back(&self.parts, node_id, now).await;
         let claims = self.claim(now).await?;
         let is_full = claims.len() >= self.parts.settings.claims_per_beat;
         for claim in claims {
@@ -90,15 +91,19 @@ impl Node {
             node_id: self.keeper.node_id(),
             want,
         };
-        self.parts.store.claim_due(ask, now).await
+        let claimed = self.parts.store.claim_due(ask, now).await;
+        if matches!(claimed, Err(StoreError::Unavailable(_))) {
+            self.holds.doubt();
+        }
+        claimed
     }
 
     fn hand_over(&self, claim: Claim) {
         let node = self.clone();
+        node.holds.begin(claim.hold);
         self.crew.spawn(async move {
-            if carry_out(&node.parts, &claim).await == Left::GiveBack {
-                node.left_behind().push(claim.hold);
-            }
+            let left = carry_out(&node.parts, &claim).await;
+            node.holds.end(claim.hold, left);
         });
     }
 
@@ -118,17 +123,6 @@ impl Node {
         Ok(())
     }
 
-    /// Gives back what was left while the store was unavailable.
-    async fn give_back(&self, now: Timestamp) {
-        let holds = std::mem::take(&mut *self.left_behind());
-        for hold in holds {
-            match self.parts.store.release(&hold, now).await {
-                Ok(()) | Err(StoreError::Fenced | StoreError::NotFound(_)) => {}
-                Err(_) => self.left_behind().push(hold),
-            }
-        }
-    }
-
     async fn look_again_at(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
         let latest = now + LOOK_AGAIN_WITHIN;
         let store = &self.parts.store;
@@ -141,11 +135,5 @@ impl Node {
             .into_iter()
             .flatten()
             .fold(latest, Timestamp::min))
-    }
-
-    fn left_behind(&self) -> std::sync::MutexGuard<'_, Vec<Hold>> {
-        self.given_back
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ pub mod courier;
 pub mod crew;
 mod ending;
 pub mod events;
+mod holds;
 pub mod incidents;
 mod journal;
 pub mod keeper;

@@ -32,6 +32,9 @@ const RELEASE: &str = "UPDATE executions SET holder = NULL, claimable_at = $5 \
 const TAKEN: &str = "SELECT 1 FROM executions \
     WHERE project_id = $1 AND heartbeat_id = $2 AND due_at = $3";
 
+const HELD_BY: &str = "SELECT project_id, id, fence FROM executions \
+    WHERE holder = $1 ORDER BY created_at, id";
+
 const ASKED_TO_STOP: &str = "SELECT project_id, id FROM executions \
     WHERE holder = $1 AND cancel_requested IS NOT NULL";
 
@@ -100,6 +103,23 @@ impl Fires for SqliteStore {
         let hold = *hold;
         self.write(move |tx| Box::pin(move_held(tx, RELEASE, hold, now)))
             .await
+    }
+
+    async fn held_by(&self, node_id: NodeId) -> Result<Vec<Hold>> {
+        let mut conn = self.read().await?;
+        let rows = sql(HELD_BY).bind(node_id.0).fetch_all(&mut *conn).await;
+        let rows = rows.map_err(|error| failure(&error))?;
+        rows.iter()
+            .map(|row| {
+                let mut c = Cursor::new(row);
+                Ok(Hold {
+                    project_id: ProjectId(c.take()?),
+                    execution_id: ExecutionId(c.take()?),
+                    node_id,
+                    fence: c.take()?,
+                })
+            })
+            .collect()
     }
 
     async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<(ProjectId, ExecutionId)>> {

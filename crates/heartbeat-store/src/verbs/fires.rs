@@ -81,6 +81,9 @@ pub trait Fires: Send + Sync {
     /// Gives an open execution back: claimable at once, by any node. Fenced.
     async fn release(&self, hold: &Hold, now: Timestamp) -> Result<()>;
 
+    /// What a node holds, oldest first: for a node that did not see the answer of a claim.
+    async fn held_by(&self, node_id: NodeId) -> Result<Vec<Hold>>;
+
     /// Asks that are pending for executions held by a node: those that were told to stop.
     async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<(ProjectId, ExecutionId)>>;
 }

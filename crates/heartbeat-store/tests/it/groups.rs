@@ -57,6 +57,7 @@ group! { fires:
     triggering_again_with_one_id_gives_the_first_answer,
     errors_in_a_row_open_the_breaker_at_exactly_the_limit,
     a_pause_with_an_end_ends_by_itself_on_the_grid,
+    a_node_is_told_what_it_holds,
     a_node_is_told_which_of_its_executions_are_to_stop,
     a_deleted_heartbeats_execution_still_finds_its_end,
     verbs_that_share_a_commit_do_not_hurt_each_other,

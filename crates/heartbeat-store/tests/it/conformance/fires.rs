@@ -416,6 +416,21 @@ pub(crate) async fn a_pause_with_an_end_ends_by_itself_on_the_grid(w: &World) {
     );
 }
 
+pub(crate) async fn a_node_is_told_what_it_holds(w: &World) {
+    let (one, other) = (w.every(30, minute(0)).await, w.every(30, minute(0)).await);
+    let node = w.node(minute(30)).await;
+    let mut held: Vec<_> = w.claim(node, 5, minute(30)).await;
+    assert_eq!(held.len(), 2, "{one:?} and {other:?} are due");
+    held.sort_by_key(|claim| claim.hold.execution_id);
+    let holds: Vec<_> = held.iter().map(|claim| claim.hold).collect();
+    assert_eq!(w.store.held_by(node).await.unwrap(), holds);
+    w.finish(&holds[0], Outcome::Success, minute(30))
+        .await
+        .unwrap();
+    w.store.release(&holds[1], minute(30)).await.unwrap();
+    assert_eq!(w.store.held_by(node).await.unwrap(), []);
+}
+
 pub(crate) async fn a_node_is_told_which_of_its_executions_are_to_stop(w: &World) {
     let heartbeat = w.every(30, minute(0)).await;
     let node = w.node(minute(30)).await;
