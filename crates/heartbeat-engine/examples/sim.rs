@@ -1,7 +1,8 @@
 //! `cargo xtask sim`: as many simulated worlds as one likes.
 //!
 //! `--seeds N` runs seeds 0 to N-1 (200 unless told), `--from S` begins elsewhere, `--seed S` runs
-//! one, `--broken NAME|all` runs broken engines until each is found, `--trace` prints the history.
+//! one, `--broken NAME|all` runs broken engines until each is found, `--trace` prints the history,
+//! `--go-on` does not stop at the first finding.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -21,6 +22,7 @@ struct Wish {
     seeds: u64,
     broken: Option<String>,
     trace: bool,
+    go_on: bool,
 }
 
 fn wish(args: impl Iterator<Item = String>) -> Result<Wish, String> {
@@ -29,6 +31,7 @@ fn wish(args: impl Iterator<Item = String>) -> Result<Wish, String> {
         seeds: 200,
         broken: None,
         trace: false,
+        go_on: false,
     };
     let mut args = args;
     while let Some(arg) = args.next() {
@@ -43,6 +46,7 @@ fn wish(args: impl Iterator<Item = String>) -> Result<Wish, String> {
             "--seed" => (wish.from, wish.seeds) = (number(value()?)?, 1),
             "--broken" => wish.broken = Some(value()?),
             "--trace" => wish.trace = true,
+            "--go-on" => wish.go_on = true,
             other => return Err(format!("unknown argument {other}")),
         }
     }
@@ -78,7 +82,8 @@ fn sound(wish: &Wish) -> bool {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= wish.from + wish.seeds || failed.load(Ordering::Relaxed) {
+                    let is_enough = failed.load(Ordering::Relaxed) && !wish.go_on;
+                    if seed >= wish.from + wish.seeds || is_enough {
                         return;
                     }
                     let report = run(Ask {
@@ -102,7 +107,10 @@ fn sound(wish: &Wish) -> bool {
     !failed.load(Ordering::Relaxed)
 }
 
-#[expect(clippy::disallowed_methods, reason = "says how fast it is; no world sees it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "says how fast it is; no world sees it"
+)]
 fn started() -> std::time::Instant {
     std::time::Instant::now()
 }
@@ -128,7 +136,10 @@ fn told(seed: u64, wish: &Wish, report: &Report) -> bool {
     let Some(first) = report.findings.first() else {
         return true;
     };
-    println!("cargo xtask sim --seed {seed} # {}: {}", first.checker, first.what);
+    println!(
+        "cargo xtask sim --seed {seed} # {}: {}",
+        first.checker, first.what
+    );
     false
 }
 
@@ -140,7 +151,10 @@ fn broken(wish: &Wish, name: &str) -> bool {
     };
     if wanted.is_empty() {
         let names: Vec<&str> = Sabotage::ALL.iter().map(|one| one.name()).collect();
-        println!("no engine is broken that way; there are {}", names.join(", "));
+        println!(
+            "no engine is broken that way; there are {}",
+            names.join(", ")
+        );
     }
     let mut is_sound = !wanted.is_empty();
     for broken in wanted {
@@ -161,7 +175,11 @@ fn found(wish: &Wish, broken: Sabotage) -> bool {
         };
         report.lines.iter().for_each(|line| println!("{line}"));
         let is_right = first.checker == broken.checker();
-        let verdict = if is_right { "found" } else { "found by another checker" };
+        let verdict = if is_right {
+            "found"
+        } else {
+            "found by another checker"
+        };
         println!(
             "{}: {verdict} after {} seeds: {}: {}",
             broken.name(),

@@ -43,6 +43,11 @@ fn every_broken_engine_is_found_by_the_checker_named_for_it() {
             report.findings.first().cloned()
         });
         let checker = first.as_ref().map(|finding| finding.checker);
-        assert_eq!(checker, Some(broken.checker()), "{}: {first:?}", broken.name());
+        assert_eq!(
+            checker,
+            Some(broken.checker()),
+            "{}: {first:?}",
+            broken.name()
+        );
     }
 }

@@ -78,9 +78,10 @@ impl World {
 
     fn open_gates(&self, real: i64) -> Vec<Choice> {
         let state = self.stage.lock();
-        let ready = state.gates.iter().filter(|(_, gate)| {
-            real >= ready_at(gate) && !self.is_frozen(gate.process)
-        });
+        let ready = state
+            .gates
+            .iter()
+            .filter(|(_, gate)| real >= ready_at(gate) && !self.is_frozen(gate.process));
         ready.map(|(number, _)| Choice::Open(*number)).collect()
     }
 
@@ -113,7 +114,11 @@ impl World {
         if self.hint.is_none() {
             self.hint = Some(Hint::look(&self.db, wall).await);
         }
-        let due = self.hint.as_ref().and_then(|hint| hint.at).is_some_and(|at| at <= wall);
+        let due = self
+            .hint
+            .as_ref()
+            .and_then(|hint| hint.at)
+            .is_some_and(|at| at <= wall);
         if !due {
             return Vec::new();
         }
@@ -129,7 +134,11 @@ impl World {
     /// Moves time to when something can happen.
     pub(super) fn advance(&mut self) {
         let real = self.stage.time.real();
-        let mut next = if self.is_ending { real + 3_600_000 } else { self.ends_at };
+        let mut next = if self.is_ending {
+            real + 3_600_000
+        } else {
+            self.ends_at
+        };
         for at in self.moments(real) {
             next = next.min(at);
         }
@@ -139,8 +148,8 @@ impl World {
             .filter_map(|slot| slot.up())
             .filter(|up| up.frozen_until.is_none())
             .map(|up| up.renews_at);
-        let idle = !self.hint.as_ref().is_some_and(Hint::is_running)
-            && self.stage.lock().gates.is_empty();
+        let idle =
+            !self.hint.as_ref().is_some_and(Hint::is_running) && self.stage.lock().gates.is_empty();
         let mut target = next;
         if idle && next - real > 9_000 {
             // The machine sleeps until shortly before; then all renew before anybody looks.

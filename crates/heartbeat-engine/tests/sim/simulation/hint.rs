@@ -26,7 +26,10 @@ const LOOK: &str = "SELECT \
 impl Hint {
     /// Looks.
     pub(crate) async fn look(db: &Db, wall: i64) -> Self {
-        let row = db.row(LOOK).await.expect("a query without a table has a row");
+        let row = db
+            .row(LOOK)
+            .await
+            .expect("a query without a table has a row");
         // A lease that ends further ahead than a lease can is dead.
         let lease = row
             .find("lease")

@@ -1,6 +1,6 @@
 //! What processes of a world are made of: the real engine with everything outside replaced.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use heartbeat_agent::Limits;
 use heartbeat_domain::ids::IdSource;
@@ -85,6 +85,7 @@ impl Kit {
             door: door.clone(),
             db: self.db.clone(),
             broken: self.broken,
+            unwritten: Mutex::default(),
         })
     }
 
@@ -102,6 +103,7 @@ impl Kit {
                 door: door.clone(),
                 db: self.db.clone(),
             }),
+            incidents: heartbeat_engine::incidents::Incidents::default(),
             carrier: Arc::new(Post(door.clone())),
             plans: Arc::clone(&self.plans),
             settings: Arc::clone(&self.settings),

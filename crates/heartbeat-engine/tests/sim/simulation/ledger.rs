@@ -59,8 +59,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// The store confirmed a configure, an enable or a disable.
     pub(crate) fn changed(&mut self, after: &Heartbeat, now: Timestamp) {
-        self.prompts
-            .insert(after.settings.prompt.clone(), after.id);
+        self.prompts.insert(after.settings.prompt.clone(), after.id);
         let entry = self
             .entries
             .entry(after.id)

@@ -49,7 +49,13 @@ pub(crate) fn deed(
     let (project, bot) = dice.pick(bots).clone();
     let bot = BotRef::Id(bot.id);
     let key = match heartbeats.is_empty() {
-        true => return Deed::Make(project, bot, Box::new(scene::heartbeat(dice, pace, &format!("d{number}")))),
+        true => {
+            return Deed::Make(
+                project,
+                bot,
+                Box::new(scene::heartbeat(dice, pace, &format!("d{number}"))),
+            );
+        }
         false => *dice.pick(heartbeats),
     };
     match dice.between(0, 39) {
@@ -126,7 +132,11 @@ pub(crate) async fn carry_through(control: Control, deed: Deed) -> String {
         }
         Deed::Edit(key, change) => {
             let bot = BotRef::Id(key.bot_id);
-            told(control.configure(key.project_id, bot, Some(key.id), *change).await)
+            told(
+                control
+                    .configure(key.project_id, bot, Some(key.id), *change)
+                    .await,
+            )
         }
         Deed::Enable(key) => told(control.enable(key).await),
         Deed::Disable(key) => told(control.disable(key).await),

@@ -95,7 +95,8 @@ pub(crate) async fn finish_anyway(
     now: Timestamp,
 ) -> Result<Settlement> {
     let id = blob(hold.execution_id);
-    let open = format!("SELECT fence, holder FROM executions WHERE id = {id} AND phase = 'running'");
+    let open =
+        format!("SELECT fence, holder FROM executions WHERE id = {id} AND phase = 'running'");
     let Some(row) = db.row(open).await else {
         return Err(StoreError::Fenced);
     };
@@ -161,7 +162,6 @@ pub(crate) async fn claim_held_too(db: &Db, claims: &mut Vec<Claim>, others: &[C
     double.execution.fence = 1;
     claims.push(double);
 }
-
 
 /// Reads every window in UTC.
 pub(crate) fn in_utc(claims: &mut [Claim]) {

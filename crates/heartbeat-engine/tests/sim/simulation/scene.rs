@@ -98,7 +98,9 @@ pub(crate) async fn set(control: &Control, dice: &mut Dice, pace: Pace) -> Vec<(
     let mut bots = Vec::new();
     for project in 0..dice.between(1, 3) {
         let plan = *dice.pick(&["self_hosted", "self_hosted", "endless"]);
-        let made = control.create_project(&format!("project {project}"), plan).await;
+        let made = control
+            .create_project(&format!("project {project}"), plan)
+            .await;
         let project = made.expect("the scene can be set").project.id;
         for bot in 0..dice.between(1, 2) {
             let ask = BotChange {
@@ -166,8 +168,20 @@ pub(crate) fn schedule(dice: &mut Dice, pace: Pace, change: &mut HeartbeatChange
     } else {
         let patterns: &[&str] = match pace {
             Pace::Fast => &["*/2 * * * *", "*/5 * * * *", "1-59/3 * * * *", "* * * * *"],
-            Pace::Daily => &["*/30 * * * *", "0 * * * *", "15,45 8-18 * * *", "30 1 * * *", "@hourly"],
-            Pace::Slow => &["30 2 * * *", "0 9 * * 1-5", "0,30 1 * * *", "0 */6 * * *", "@daily"],
+            Pace::Daily => &[
+                "*/30 * * * *",
+                "0 * * * *",
+                "15,45 8-18 * * *",
+                "30 1 * * *",
+                "@hourly",
+            ],
+            Pace::Slow => &[
+                "30 2 * * *",
+                "0 9 * * 1-5",
+                "0,30 1 * * *",
+                "0 */6 * * *",
+                "@daily",
+            ],
         };
         change.cron_pattern = Patch::Set((*dice.pick(patterns)).to_owned());
     }

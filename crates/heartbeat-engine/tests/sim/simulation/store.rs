@@ -1,5 +1,7 @@
 //! The store of one process: every verb passes a gate, and what the store confirms is written down.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use heartbeat_domain::bot::{Bot, BotChange, Project};
 use heartbeat_domain::claim::{Claim, Hold, Node};
@@ -37,6 +39,8 @@ pub(crate) struct SimStore {
     pub(crate) db: Db,
     /// How the engine is broken, if it is.
     pub(crate) broken: Option<Sabotage>,
+    /// Calls that a broken engine has not written down yet.
+    pub(crate) unwritten: Mutex<Vec<CallIntent>>,
 }
 
 impl SimStore {
@@ -186,6 +190,7 @@ gated!(Fires [
     nodes(now: Timestamp) -> Vec<Node>,
     next_claimable_at(now: Timestamp) -> Option<Timestamp>,
     release(hold: &Hold, now: Timestamp) -> (),
+    held_by(node_id: NodeId) -> Vec<Hold>,
     cancel_requests(node_id: NodeId) -> Vec<(ProjectId, ExecutionId)>,
 ] {
     async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
@@ -287,7 +292,10 @@ gated!(Journal [
     ) -> Result<Intent> {
         let pass = self.enter("begin_calls").await?;
         let answer = match self.broken {
-            Some(Sabotage::CallBeforeIntent) => Ok(Intent::Go { max_tokens: 0 }),
+            Some(Sabotage::CallBeforeIntent) => {
+                self.unwritten.lock().expect("nobody panics").extend_from_slice(calls);
+                Ok(Intent::Go { max_tokens: 0 })
+            }
             _ => self.db.store.begin_calls(hold, calls, now).await,
         };
         self.leave("begin_calls", pass, answer).await
@@ -301,6 +309,11 @@ gated!(Journal [
         now: Timestamp,
     ) -> Result<()> {
         let pass = self.enter("record_call").await?;
+        if self.is(Sabotage::CallBeforeIntent) {
+            let calls = std::mem::take(&mut *self.unwritten.lock().expect("nobody panics"));
+            // A refusal only says that it is too late for these.
+            let _ = self.db.store.begin_calls(hold, &calls, now).await;
+        }
         let outside = self.is(Sabotage::OutboxOutside) && !notices.is_empty();
         let told = if outside { (&[][..], channels) } else { (notices, channels) };
         let answer = self.db.store.record_call(hold, (seq, result), told, now).await;

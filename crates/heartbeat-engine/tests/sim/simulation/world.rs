@@ -74,7 +74,8 @@ impl World {
                 whole::check(&self.stage, &self.db, self.tolerance()).await;
             }
         }
-        self.stage.find("leftover", "the world does not come to rest");
+        self.stage
+            .find("leftover", "the world does not come to rest");
         self.stop().await;
     }
 
@@ -337,17 +338,22 @@ impl World {
             let mut state = self.stage.lock();
             let faults = state.faults.clone();
             let dice = &mut state.dice;
-            let outage = dice.in_thousand(faults.outages).then(|| dice.between(200, 30_000));
-            let turn = dice.in_thousand(faults.turns).then(|| match dice.between(0, 3) {
-                0 => dice.between(60_000, 5_400_000),
-                1 => dice.between(-1_200_000, -1_000),
-                _ => dice.between(-20_000, 20_000),
-            });
+            let outage = dice
+                .in_thousand(faults.outages)
+                .then(|| dice.between(200, 30_000));
+            let turn = dice
+                .in_thousand(faults.turns)
+                .then(|| match dice.between(0, 3) {
+                    0 => dice.between(60_000, 5_400_000),
+                    1 => dice.between(-1_200_000, -1_000),
+                    _ => dice.between(-20_000, 20_000),
+                });
             let stop = (faults.die_before > 0 && dice.in_thousand(60)).then(|| dice.place(4));
             (faults, outage, turn, stop)
         };
         if let Some(lasts) = outage {
-            self.stage.say(&format!("the store is unavailable for {lasts} ms"));
+            self.stage
+                .say(&format!("the store is unavailable for {lasts} ms"));
             self.stage.lock().outage_until = real + lasts;
         }
         if let Some(by) = turn {
@@ -357,7 +363,11 @@ impl World {
             self.hint = None;
         }
         for slot in &mut self.slots {
-            let off_by = self.stage.lock().dice.between(-faults.skew_ms, faults.skew_ms);
+            let off_by = self
+                .stage
+                .lock()
+                .dice
+                .between(-faults.skew_ms, faults.skew_ms);
             slot.off_by = off_by;
         }
         if let Some(slot) = stop.filter(|slot| *slot < self.slots.len()) {
@@ -441,7 +451,6 @@ impl World {
     pub(crate) fn people_clock(stage: &Stage) -> std::sync::Arc<ProcessClock> {
         stage.clock(0)
     }
-
 }
 
 /// What becomes of somebody at a gate.

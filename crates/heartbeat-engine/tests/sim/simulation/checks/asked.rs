@@ -56,7 +56,8 @@ pub(crate) fn by(door: &Door, request: &TurnRequest) -> Asker {
 /// What is durable when a turn is asked.
 pub(crate) async fn check(door: &Door, db: &Db, asker: &Asker, request: &TurnRequest) {
     let Some((id, fence)) = asker.claimed else {
-        door.stage.find("intent", format!("p{} asks {asker}", asker.process));
+        door.stage
+            .find("intent", format!("p{} asks {asker}", asker.process));
         return;
     };
     let sql = format!(
@@ -79,7 +80,9 @@ pub(crate) async fn check(door: &Door, db: &Db, asker: &Asker, request: &TurnReq
         return door.stage.find("replay", what);
     }
     let Some(own) = own else {
-        return door.stage.find("intent", format!("{asker}, without an intent"));
+        return door
+            .stage
+            .find("intent", format!("{asker}, without an intent"));
     };
     let least = Rates::default().worst_case(input_bound(request), request.max_tokens);
     match own.text("state") {
@@ -90,7 +93,9 @@ pub(crate) async fn check(door: &Door, db: &Db, asker: &Asker, request: &TurnReq
         }
         "begun" => {}
         _ if was_frozen => {}
-        state => door.stage.find("replay", format!("{asker}, which is {state}")),
+        state => door
+            .stage
+            .find("replay", format!("{asker}, which is {state}")),
     }
 }
 

@@ -87,11 +87,14 @@ pub(crate) async fn finish(
         "p{} ends {id} fence {}: {:?}",
         door.process, hold.fence, ending.outcome
     ));
-    let sql = format!("SELECT fence, ended_by FROM executions WHERE id = {}", blob(id));
+    let sql = format!(
+        "SELECT fence, ended_by FROM executions WHERE id = {}",
+        blob(id)
+    );
     if let Some(row) = db.row(sql).await {
         let ended_by = row.text("ended_by");
-        let stands = row.number("fence") == hold.fence
-            && ended_by == hold.node_id.0.simple().to_string();
+        let stands =
+            row.number("fence") == hold.fence && ended_by == hold.node_id.0.simple().to_string();
         if !stands {
             let what = format!(
                 "{id} was ended under fence {}, which is {} by now",
@@ -136,9 +139,9 @@ fn breaker(
             ..
         }
     );
-    let opens = heartbeat.paused.is_some_and(|pause| {
-        pause.reason == Reason::Breaker && pause.since >= now
-    });
+    let opens = heartbeat
+        .paused
+        .is_some_and(|pause| pause.reason == Reason::Breaker && pause.since >= now);
     let mut state = stage.lock();
     let Some(entry) = state.ledger.entries.get_mut(&heartbeat.id) else {
         return;
@@ -206,8 +209,7 @@ async fn baseline(
         blob(hold.execution_id)
     );
     let told = db.row(sql).await;
-    let told: Option<Baseline> =
-        told.and_then(|row| serde_json::from_str(row.text("told")).ok());
+    let told: Option<Baseline> = told.and_then(|row| serde_json::from_str(row.text("told")).ok());
     if let (Some(told), Some(moved)) = (told, &ending.baseline)
         && told != *moved
     {

@@ -15,6 +15,7 @@ use super::seen;
 
 /// Everything that must hold at any time.
 pub(crate) async fn check(stage: &Stage, db: &Db, tolerance: SignedDuration) {
+    accounted(stage, db, tolerance).await;
     seen::budgets(stage, db).await;
     seen::held(stage, db).await;
     twice(stage, db).await;
@@ -23,7 +24,6 @@ pub(crate) async fn check(stage: &Stage, db: &Db, tolerance: SignedDuration) {
     outbox(stage, db).await;
     counts(stage, db).await;
     deliveries(stage, db).await;
-    accounted(stage, db, tolerance).await;
 }
 
 /// What must hold when everything has come to rest.
@@ -107,7 +107,9 @@ fn parsed(known: &mut BTreeMap<String, Schedule>, fields: &ScheduleFields) -> Op
     if let Some(schedule) = known.get(&key) {
         return Some(schedule.clone());
     }
-    let schedule = fields.parse(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(490_000)).ok()?;
+    let schedule = fields
+        .parse(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(490_000))
+        .ok()?;
     known.insert(key, schedule.clone());
     Some(schedule)
 }
@@ -126,7 +128,9 @@ async fn replay(stage: &Stage, db: &Db) {
         let seq = u32::try_from(row.number("seq")).unwrap_or_default();
         let state = row.text("state").to_owned();
         if row.text("phase") == "ended" && state == "begun" {
-            wrong.push(format!("turn {seq} of {id} is under way, but {id} has ended"));
+            wrong.push(format!(
+                "turn {seq} of {id} is under way, but {id} has ended"
+            ));
         }
         let attempts = turns.entry((id, seq)).or_default();
         attempts.push((row.number("fence"), state));
@@ -147,7 +151,9 @@ async fn replay(stage: &Stage, db: &Db) {
             attempts.is_some_and(|attempts| attempts.iter().any(|(own, _)| own == fence))
         };
         if !fences.iter().all(known) {
-            wrong.push(format!("turn {seq} of {id}: {fences:?} asked, {attempts:?} on record"));
+            wrong.push(format!(
+                "turn {seq} of {id}: {fences:?} asked, {attempts:?} on record"
+            ));
         }
     }
     for what in wrong {
@@ -166,11 +172,17 @@ const TOLD: &str = "SELECT execution_id, title, COUNT(*) AS many FROM notices \
 async fn outbox(stage: &Stage, db: &Db) {
     let mut told: BTreeMap<(String, String), i64> = BTreeMap::new();
     for row in db.rows(TOLD).await {
-        let key = (row.text("execution_id").to_owned(), row.text("title").to_owned());
+        let key = (
+            row.text("execution_id").to_owned(),
+            row.text("title").to_owned(),
+        );
         told.insert(key, row.number("many"));
     }
     for row in db.rows(CALLS).await {
-        let key = (row.text("execution_id").to_owned(), row.text("title").to_owned());
+        let key = (
+            row.text("execution_id").to_owned(),
+            row.text("title").to_owned(),
+        );
         match told.remove(&key) {
             Some(1) => {}
             many => {
@@ -180,7 +192,10 @@ async fn outbox(stage: &Stage, db: &Db) {
         }
     }
     for ((id, title), _) in told {
-        stage.find("outbox", format!("{id} told \"{title}\", and no call is on record"));
+        stage.find(
+            "outbox",
+            format!("{id} told \"{title}\", and no call is on record"),
+        );
     }
 }
 
@@ -215,7 +230,10 @@ async fn counts(stage: &Stage, db: &Db) {
         }
     }
     for row in db.rows(COUNTED).await {
-        let what = format!("the rollups of {} are not what its rows say", row.text("id"));
+        let what = format!(
+            "the rollups of {} are not what its rows say",
+            row.text("id")
+        );
         stage.find("rollup", what);
     }
 }
@@ -267,7 +285,9 @@ async fn account(db: &Db, entry: &Entry, tolerance: SignedDuration) -> Account {
         Covers {
             first: row.moment("first_due_at").unwrap_or(due),
             last: row.moment("last_due_at").unwrap_or(due),
-            count: row.find("missed_count").map_or(1, |_| row.count("missed_count")),
+            count: row
+                .find("missed_count")
+                .map_or(1, |_| row.count("missed_count")),
         }
     });
     let pauses = db
@@ -280,11 +300,16 @@ async fn account(db: &Db, entry: &Entry, tolerance: SignedDuration) -> Account {
         .iter()
         .filter_map(|row| Some((row.moment("since")?, row.moment("ended_at"))));
     let next = db
-        .row(format!("SELECT next_due_at FROM heartbeats WHERE id = {id}"))
+        .row(format!(
+            "SELECT next_due_at FROM heartbeats WHERE id = {id}"
+        ))
         .await
         .and_then(|row| row.moment("next_due_at"));
     let stretches = entry.grids.iter().map(|grid| Stretch {
-        schedule: grid.fields.parse(grid.since).expect("the store accepted it"),
+        schedule: grid
+            .fields
+            .parse(grid.since)
+            .expect("the store accepted it"),
         since: grid.since,
         until: grid.until,
     });
