@@ -10,7 +10,7 @@
 use heartbeat_agent::preamble::{
     Circumstances, EarlierRun, LastRun, Missed, WatchChange, first_request,
 };
-use heartbeat_agent::{Provider, Session, Toolbox};
+use heartbeat_agent::{Session, Toolbox};
 use heartbeat_domain::admission::{Admission, admit};
 use heartbeat_domain::claim::Claim;
 use heartbeat_domain::conversation::TurnRequest;
@@ -182,9 +182,9 @@ impl Run<'_> {
         request: TurnRequest,
         plan: &Plan,
     ) -> Result<Ending, Stop> {
-        let provider = match self.provider(&request.model) {
+        let provider = match self.parts.models.provider(&request.model) {
             Ok(provider) => provider,
-            Err(ending) => return Ok(ending),
+            Err(why) => return Ok(failed(Reason::ModelDenied, why)),
         };
         journal.rates = self.parts.models.rates(&request.model);
         journal.daily_credit_limit = plan.daily_credit_limit;
@@ -215,13 +215,6 @@ impl Run<'_> {
             ending.baseline = journal.sighting.map(|sighting| sighting.baseline);
         }
         Ok(ending)
-    }
-
-    fn provider(&self, model: &str) -> Result<std::sync::Arc<dyn Provider>, Ending> {
-        self.parts
-            .models
-            .provider(model)
-            .map_err(|why| failed(Reason::ModelDenied, why))
     }
 
     fn toolbox(&self, plan: &Plan) -> Capabilities<'_> {

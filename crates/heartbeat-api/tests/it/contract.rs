@@ -212,3 +212,12 @@ async fn without_its_database_it_is_up_and_says_that_it_is_not_ready() {
     );
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
+
+#[test]
+fn every_code_stands_in_the_reference() {
+    let page = include_str!("../../../../docs/reference/errors.md");
+    for code in heartbeat_api::problem::CODES {
+        let row = format!("| {} | `{}` | {} |", code.status, code.name, code.meaning);
+        assert!(page.contains(&row), "docs/reference/errors.md lacks this row: {row}");
+    }
+}

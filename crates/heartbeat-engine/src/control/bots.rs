@@ -76,15 +76,15 @@ impl Control {
             .store
             .bot(key.project_id, BotRef::Id(key.bot_id))
             .await?;
-        if !plan.has_heartbeats() {
-            return Err(no_heartbeats(&plan.name));
-        }
         if !bot.is_switched_on() {
             return Err(refused(
                 "HEARTBEAT_OFF",
                 "Heartbeat is not enabled for this bot. Set heartbeat: true (and status: 1) on the \
                  bot first.",
             ));
+        }
+        if !plan.has_heartbeats() {
+            return Err(no_heartbeats(&plan.name));
         }
         Ok(())
     }
