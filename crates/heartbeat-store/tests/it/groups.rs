@@ -97,6 +97,7 @@ group! { journal:
 
 group! { outbox:
     the_same_state_of_a_topic_is_silence,
+    the_end_of_a_topic_is_told_only_where_something_was_told,
     a_delivery_is_held_tried_again_and_ended_once,
     what_cannot_be_delivered_is_visible_until_it_is_read,
 }

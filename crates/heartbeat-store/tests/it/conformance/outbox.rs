@@ -33,6 +33,22 @@ pub(crate) async fn the_same_state_of_a_topic_is_silence(w: &World) {
     );
 }
 
+pub(crate) async fn the_end_of_a_topic_is_told_only_where_something_was_told(w: &World) {
+    let tell = async |title: &str, state: &str, ends: bool| {
+        let mut draft = notice(title, Some(("openai", state)));
+        draft.ends = ends;
+        w.store
+            .tell(w.project.id, &draft, &[], minute(0))
+            .await
+            .unwrap()
+    };
+    assert!(!tell("up", "up", true).await);
+    assert!(tell("down", "down", false).await);
+    assert!(tell("up", "up", true).await);
+    assert!(!tell("up", "up", true).await);
+    assert!(tell("down", "down", false).await);
+}
+
 pub(crate) async fn a_delivery_is_held_tried_again_and_ended_once(w: &World) {
     let channels = [Channel::Webhook];
     w.store
