@@ -49,7 +49,11 @@ pub(crate) fn of_session(
             } else {
                 text
             },
-            notices: whose.incidents.answered(whose.project_id, whose.provider).into_iter().collect(),
+            notices: whose
+                .incidents
+                .answered(whose.project_id, whose.provider)
+                .into_iter()
+                .collect(),
             ..Ending::plain(Outcome::Success)
         },
         Ended::ModelUnavailable { message, spent } => unavailable(message, spent, whose),
@@ -81,7 +85,9 @@ fn unavailable(message: String, spent: bool, whose: Whose<'_>) -> Ending {
     if spent {
         return failed(Reason::ModelError, message);
     }
-    let notice = whose.incidents.unavailable(whose.project_id, whose.provider, &message);
+    let notice = whose
+        .incidents
+        .unavailable(whose.project_id, whose.provider, &message);
     Ending {
         notices: notice.into_iter().collect(),
         ..Ending::plain(Outcome::Skipped {
@@ -92,7 +98,9 @@ fn unavailable(message: String, spent: bool, whose: Whose<'_>) -> Ending {
 
 /// The key and the endpoint are the operator's, so no heartbeat's breaker moves.
 fn denied(error: &ModelError, whose: Whose<'_>) -> Ending {
-    let notice = whose.incidents.denied(whose.project_id, whose.provider, &error.message);
+    let notice = whose
+        .incidents
+        .denied(whose.project_id, whose.provider, &error.message);
     let outcome = Outcome::Error {
         reason: Reason::ModelDenied,
         message: error.message.clone(),

@@ -71,7 +71,11 @@ fn notice(provider: &str, (what, why): (&str, &str), (state, ends): (&str, bool)
     NoticeDraft {
         title: format!("Model {provider} {what}"),
         message: why.to_owned(),
-        priority: if ends { Priority::Normal } else { Priority::Urgent },
+        priority: if ends {
+            Priority::Normal
+        } else {
+            Priority::Urgent
+        },
         action_url: None,
         topic: Some(format!("model:{provider}")),
         state: Some(state.to_owned()),
@@ -90,10 +94,15 @@ mod tests {
     fn the_third_failure_in_a_row_is_told_and_the_first_answer_after_it() {
         let project = ProjectId::new(&IdSource::from_seed(1), Timestamp::UNIX_EPOCH);
         let incidents = Incidents::default();
-        assert!(incidents.answered(project, "m").is_some_and(|notice| notice.ends));
+        assert!(
+            incidents
+                .answered(project, "m")
+                .is_some_and(|notice| notice.ends)
+        );
         assert!(incidents.answered(project, "m").is_none());
-        let told: Vec<_> =
-            (0..5).map(|_| incidents.unavailable(project, "m", "refused").is_some()).collect();
+        let told: Vec<_> = (0..5)
+            .map(|_| incidents.unavailable(project, "m", "refused").is_some())
+            .collect();
         assert_eq!(told, [false, false, true, false, false]);
         assert!(incidents.answered(project, "m").is_some());
         assert!(incidents.unavailable(project, "m", "refused").is_none());

@@ -3,9 +3,8 @@
 //! `now` never runs backwards within the process. A wait is never longer than a second without
 //! another look at the wall clock, so a clock that is turned, or a laptop that slept, is noticed.
 //!
-//! With the feature `kill-points`, which only rehearsals have, `HEARTBEAT_CLOCK_RATE=60@1795000000000`
-//! makes a minute pass in a second, counted from that millisecond; every process that is given the
-//! same text reads the same clock.
+//! With the feature `kill-points`, which only rehearsals have, `HEARTBEAT_CLOCK=60@T1=T2` gives every
+//! process a clock that showed T2 at T1 and runs sixty times as fast since; both in milliseconds.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -46,7 +45,11 @@ impl Clock for SystemClock {
             reason = "the one place that reads the wall clock"
         )]
         let wall = Timestamp::now();
-        let moved = rate::moved(wall.checked_add(self.offset).unwrap_or(wall).as_millisecond());
+        let moved = rate::moved(
+            wall.checked_add(self.offset)
+                .unwrap_or(wall)
+                .as_millisecond(),
+        );
         let latest = self.latest.fetch_max(moved, Ordering::AcqRel).max(moved);
         Timestamp::from_millisecond(latest).unwrap_or(wall)
     }
@@ -90,32 +93,43 @@ mod rate {
     }
 }
 
-/// Time that may pass faster, for rehearsals.
+/// Time that is another and may pass faster, for rehearsals.
 #[cfg(feature = "kill-points")]
 mod rate {
     use std::sync::OnceLock;
     use std::time::Duration;
 
-    /// How many times as fast, and since when.
-    fn named() -> Option<(u32, i64)> {
-        static NAMED: OnceLock<Option<(u32, i64)>> = OnceLock::new();
+    #[derive(Clone, Copy)]
+    struct Moved {
+        rate: u32,
+        since: i64,
+        shown: i64,
+    }
+
+    fn named() -> Option<Moved> {
+        static NAMED: OnceLock<Option<Moved>> = OnceLock::new();
         *NAMED.get_or_init(|| {
-            let text = std::env::var("HEARTBEAT_CLOCK_RATE").ok()?;
-            let (rate, since) = text.split_once('@')?;
-            Some((rate.parse().ok().filter(|rate| *rate > 0)?, since.parse().ok()?))
+            let text = std::env::var("HEARTBEAT_CLOCK").ok()?;
+            let (rate, rest) = text.split_once('@')?;
+            let (since, shown) = rest.split_once('=')?;
+            Some(Moved {
+                rate: rate.parse().ok().filter(|rate| *rate > 0)?,
+                since: since.parse().ok()?,
+                shown: shown.parse().ok()?,
+            })
         })
     }
 
     pub(super) fn moved(wall: i64) -> i64 {
         match named() {
-            Some((rate, since)) => since + (wall - since) * i64::from(rate),
+            Some(Moved { rate, since, shown }) => shown + (wall - since) * i64::from(rate),
             None => wall,
         }
     }
 
     pub(super) fn real(wait: Duration) -> Duration {
         match named() {
-            Some((rate, _)) => (wait / rate).max(Duration::from_millis(1)),
+            Some(moved) => (wait / moved.rate).max(Duration::from_millis(1)),
             None => wait,
         }
     }
