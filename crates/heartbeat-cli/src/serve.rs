@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::ServeArgs;
 use crate::config::{Config, Environment};
 use crate::demo;
-use crate::first_start::{self, Greeting};
+use crate::first_start::{self, Greeting, base_url};
 use crate::http;
 use crate::open::{Missing, Opened, database_path, open};
 use crate::output::Out;
@@ -35,11 +35,13 @@ pub(crate) async fn serve(
     }
     config.log.begin()?;
     let path = database_path(&config.database_url)?;
-    let _only_server = lock_for_serving(&path)?;
+    let mut only_server = lock_for_serving(&path)?;
     let demo_file = ask.demo.then(|| demo::prepare(&path, &mut config)).transpose()?;
+    let signals = Signals::listen()?;
     let opened = open(&config, Missing::Create).await?;
     let listener = listen(&config).await?;
     let address = listener.local_addr().context("the listener has no address")?;
+    only_server.announce(&base_url(address, config.public_url.as_deref()))?;
 
     let models = Arc::new(Models::new(config.models.settings(environment)?)?);
     let default_model = models.choose_default().await;
@@ -62,7 +64,7 @@ pub(crate) async fn serve(
     tokio::try_join!(
         async { pulse.run().await.map_err(anyhow::Error::from) },
         serve_until(&*opened.waiter, (listener, router), &shutdown),
-        stop_on_signal(shutdown.clone()),
+        stop_on_signal(signals, shutdown.clone()),
     )?;
     opened.close().await;
     tracing::info!("Stopped");
@@ -128,9 +130,9 @@ fn node_name() -> String {
 }
 
 /// Cancels `shutdown` on Ctrl-C or SIGTERM.
-async fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
-        signal = signalled() => signal?,
+        () = signals.any() => {}
         () = shutdown.cancelled() => return Ok(()),
     }
     tracing::info!("Stopping: what runs may come to its end");
@@ -138,21 +140,44 @@ async fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Ctrl-C and SIGTERM, from the moment at which they are first listened for: one that comes while
+/// the first screen is still being written stops the server as well as any other.
 #[cfg(unix)]
-async fn signalled() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
-#[cfg(not(unix))]
-async fn signalled() -> anyhow::Result<()> {
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self(tokio::signal::windows::ctrl_c()?))
+    }
+
+    async fn any(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 /// What the first screen says of the model.

@@ -48,7 +48,7 @@ use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
 #[cfg(feature = "testing")]
 pub use self::bare::{Bare, BareFire, BareSession, BareWrites};
 use self::failure::failure;
-pub use self::serving::{ServeLock, lock_for_serving};
+pub use self::serving::{ServeLock, lock_for_serving, served_at};
 use self::tx::Tx;
 use self::writer::{Queue, Work};
 use crate::StoreError;

@@ -11,7 +11,33 @@ use crate::verbs::Result;
 /// Held as long as this process serves.
 #[derive(Debug)]
 pub struct ServeLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+}
+
+impl ServeLock {
+    /// Writes down where this process is reached, for commands that print links to it.
+    ///
+    /// # Errors
+    /// `Unavailable` if the lock file cannot be written.
+    pub fn announce(&mut self, address: &str) -> Result<()> {
+        let pid = std::process::id();
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.rewind())
+            .and_then(|()| write!(self.file, "{pid}\n{address}\n"))
+            .map_err(|error| unavailable(&self.path, &error))
+    }
+}
+
+/// Where the process that serves this database is reached, if one does and has said so.
+#[must_use]
+pub fn served_at(db_path: &Path) -> Option<String> {
+    let mut file = File::open(lock_path(db_path)).ok()?;
+    let is_free = file.try_lock_shared().is_ok();
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    text.lines().nth(1).filter(|_| !is_free).map(str::to_owned)
 }
 
 /// Locks `<database>.lock`.
@@ -36,9 +62,9 @@ pub fn lock_for_serving(db_path: &Path) -> Result<ServeLock> {
     let written = file
         .set_len(0)
         .and_then(|()| file.rewind())
-        .and_then(|()| write!(file, "{}", std::process::id()));
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
     written.map_err(|error| unavailable(&path, &error))?;
-    Ok(ServeLock { _file: file })
+    Ok(ServeLock { file, path })
 }
 
 fn lock_path(db_path: &Path) -> PathBuf {
@@ -48,12 +74,12 @@ fn lock_path(db_path: &Path) -> PathBuf {
 }
 
 fn taken(db_path: &Path, file: &mut File) -> StoreError {
-    let mut pid = String::new();
-    let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
-    let who = if known {
-        format!(" (process {})", pid.trim())
-    } else {
-        String::new()
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text).is_ok();
+    let pid = text.lines().next().and_then(|line| line.parse::<u32>().ok());
+    let who = match pid.filter(|_| read) {
+        Some(pid) => format!(" (process {pid})"),
+        None => String::new(),
     };
     StoreError::Conflict(format!(
         "another `heartbeat serve`{who} is running on {}; stop it first, or use another database",
