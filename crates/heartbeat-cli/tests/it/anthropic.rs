@@ -45,8 +45,13 @@ async fn a_first_byte_that_takes_too_long_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_skips_the_run_and_is_told_once() {
+async fn an_endpoint_that_is_down_skips_the_run_and_is_told_the_third_time() {
     dialect::skips_what_it_cannot_reach(ANTHROPIC).await;
+}
+
+#[tokio::test]
+async fn the_end_of_an_outage_is_told_also_across_a_death_of_the_process() {
+    dialect::tells_the_end_of_an_outage(ANTHROPIC).await;
 }
 
 #[tokio::test]

@@ -50,8 +50,13 @@ async fn a_first_byte_that_takes_too_long_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_skips_the_run_and_is_told_once() {
+async fn an_endpoint_that_is_down_skips_the_run_and_is_told_the_third_time() {
     dialect::skips_what_it_cannot_reach(OPENAI).await;
+}
+
+#[tokio::test]
+async fn the_end_of_an_outage_is_told_also_across_a_death_of_the_process() {
+    dialect::tells_the_end_of_an_outage(OPENAI).await;
 }
 
 #[tokio::test]
@@ -67,11 +72,15 @@ async fn a_key_that_works_again_is_found_out_by_a_probe() {
 #[tokio::test]
 async fn the_demo_agent_works_on_the_model_that_the_environment_names() {
     let quiet = json!({ "reason": "all is well" });
-    let model = ModelServer::answering(move |_| Reply::call("nothing_to_report", quiet.clone())).await;
+    let model =
+        ModelServer::answering(move |_| Reply::call("nothing_to_report", quiet.clone())).await;
     let home = Home::new().with_openai(&model);
     let server = home.serve(&["--demo"]).await;
     let line = server.stdout.wait_for("Model: ").await;
-    assert!(line.contains("openai/scripted-model") && line.contains("OPENAI_BASE_URL"), "{line}");
+    assert!(
+        line.contains("openai/scripted-model") && line.contains("OPENAI_BASE_URL"),
+        "{line}"
+    );
     within("a request of the demo agent", model.wait_for_requests(1)).await;
     let asked = &model.requests()[0];
     assert_eq!(asked.key.as_deref(), Some("sk-openai"));

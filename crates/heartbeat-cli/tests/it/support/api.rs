@@ -15,20 +15,43 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(server: Server, project_id: &str, key: &str) -> Self {
-        Self { server, project_id: project_id.to_owned(), key: key.to_owned() }
+        Self {
+            server,
+            project_id: project_id.to_owned(),
+            key: key.to_owned(),
+        }
     }
 
     /// The same project on a server that was started anew.
     pub(crate) fn on(self, server: Server) -> (Self, Server) {
-        let Self { server: former, project_id, key } = self;
-        (Self { server, project_id, key }, former)
+        let Self {
+            server: former,
+            project_id,
+            key,
+        } = self;
+        (
+            Self {
+                server,
+                project_id,
+                key,
+            },
+            former,
+        )
     }
 
     /// Sends a request as it is, with the key.
     pub(crate) async fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         let bearer = format!("Bearer {}", self.key);
-        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-        let ask = Ask { method, path, headers: &headers, body };
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        let ask = Ask {
+            method,
+            path,
+            headers: &headers,
+            body,
+        };
         match send(&self.server.address, &ask).await {
             Ok(answer) => answer,
             Err(error) => panic!("{method} {path}: {error}; {:#?}", self.server.stderr.all()),
@@ -42,7 +65,8 @@ impl Api {
         if let Value::Object(fields) = fields {
             body.extend(fields);
         }
-        self.send(method, path, Value::Object(body).to_string().as_bytes()).await
+        self.send(method, path, Value::Object(body).to_string().as_bytes())
+            .await
     }
 
     /// A POST.
@@ -66,7 +90,9 @@ impl Api {
     /// Configures a heartbeat and answers it.
     pub(crate) async fn configure(&self, bot: &str, fields: Value) -> Value {
         let mut body = json!({ "bot_id": bot });
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
         self.post("/v1/bot/heartbeat/configure", body).await.ok()["heartbeat"].clone()
     }
 
@@ -104,7 +130,9 @@ impl Api {
 
     /// The newest rows of an agent's log.
     pub(crate) async fn logs(&self, bot: &str, query: &str) -> Vec<Value> {
-        let answer = self.get("/v1/bot/heartbeat/logs", &format!("bot_id={bot}&{query}")).await;
+        let answer = self
+            .get("/v1/bot/heartbeat/logs", &format!("bot_id={bot}&{query}"))
+            .await;
         answer.ok()["logs"].as_array().unwrap().clone()
     }
 
@@ -126,12 +154,18 @@ impl Api {
 
     /// The inbox, newest first.
     pub(crate) async fn inbox(&self) -> Vec<Value> {
-        let answer = self.get("/v1/bot/notification/readall", "per_page=100").await.ok();
+        let answer = self
+            .get("/v1/bot/notification/readall", "per_page=100")
+            .await
+            .ok();
         answer["notifications"].as_array().unwrap().clone()
     }
 }
 
 /// The texts of one field of many objects.
 pub(crate) fn texts<'v>(values: &'v [Value], field: &str) -> Vec<&'v str> {
-    values.iter().filter_map(|value| value[field].as_str()).collect()
+    values
+        .iter()
+        .filter_map(|value| value[field].as_str())
+        .collect()
 }

@@ -49,7 +49,10 @@ pub(crate) struct Ask<'a> {
 
 impl Ask<'_> {
     fn head(&self, address: &str) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {address}\r\n", self.method, self.path);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: {address}\r\n",
+            self.method, self.path
+        );
         for (name, value) in self.headers {
             let _infallible = write!(head, "{name}: {value}\r\n");
         }
@@ -93,7 +96,11 @@ async fn receive(stream: &mut TcpStream) -> std::io::Result<Answer> {
         }
     }
     let text = String::from_utf8_lossy(&body).into_owned();
-    Ok(Answer { status, headers, text })
+    Ok(Answer {
+        status,
+        headers,
+        text,
+    })
 }
 
 async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<()> {
@@ -104,12 +111,16 @@ async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<()
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
 }
 
 fn parsed(head: &str) -> (u16, Vec<(String, String)>) {
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
     (status.unwrap_or_default(), headers.collect())

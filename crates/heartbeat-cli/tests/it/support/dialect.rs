@@ -60,7 +60,13 @@ impl Dialect {
         let bot = api.bot("Scout", self.model()).await;
         let fields = json!({ "prompt": "Look at the machine.", "label": "Round" });
         let heartbeat = api.configure(&bot, fields).await;
-        Work { home, model, api, bot, heartbeat }
+        Work {
+            home,
+            model,
+            api,
+            bot,
+            heartbeat,
+        }
     }
 }
 
@@ -100,27 +106,43 @@ pub(crate) async fn uses_its_tools(dialect: Dialect) {
         ["request", "turn", "call", "turn", "call", "turn"]
     );
     let looked = steps[2]["result"]["text"].as_str().unwrap();
-    assert!(looked.contains("free_percent"), "figures of this machine: {looked}");
+    assert!(
+        looked.contains("free_percent"),
+        "figures of this machine: {looked}"
+    );
     let inbox = work.api.inbox().await;
     assert_eq!(texts(&inbox, "title"), ["Disk is filling"]);
     assert_eq!(inbox[0]["execution_id"], log["uuid"]);
 
     let asked = work.model.requests();
     assert_eq!(asked.len(), 3);
-    assert!(asked.iter().all(|request| request.key.as_deref() == Some(dialect.key())));
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.key.as_deref() == Some(dialect.key()))
+    );
     assert!(asked.iter().all(|request| request.body["stream"] == true));
     assert!(asked[0].text.contains("Look at the machine."));
-    assert!(asked[1].text.contains("free_percent"), "the model sees what the tool saw");
+    assert!(
+        asked[1].text.contains("free_percent"),
+        "the model sees what the tool saw"
+    );
     work.api.server.stop().await;
 }
 
 /// Nothing to report is a success that tells nobody.
 pub(crate) async fn is_silent_about_nothing(dialect: Dialect) {
     let quiet = json!({ "reason": "all is well" });
-    let script = [Reply::call("nothing_to_report", quiet), Reply::say("HEARTBEAT_OK")];
+    let script = [
+        Reply::call("nothing_to_report", quiet),
+        Reply::say("HEARTBEAT_OK"),
+    ];
     let work = dialect.work(script).await;
     let (log, _) = work.carry_out().await;
-    assert_eq!((&log["status"], &log["response"]), (&json!("success"), &json!("all is well")));
+    assert_eq!(
+        (&log["status"], &log["response"]),
+        (&json!("success"), &json!("all is well"))
+    );
     let (log, _) = work.carry_out().await;
     assert_eq!(log["status"], "success", "{log}");
     assert_eq!(work.model.requests().len(), 2);
@@ -129,7 +151,11 @@ pub(crate) async fn is_silent_about_nothing(dialect: Dialect) {
 
 /// 429 with Retry-After: asked again, not sooner.
 pub(crate) async fn obeys_retry_after(dialect: Dialect) {
-    let busy = Reply::status(429, &[("retry-after", "20")], r#"{"error":{"message":"slow down"}}"#);
+    let busy = Reply::status(
+        429,
+        &[("retry-after", "20")],
+        r#"{"error":{"message":"slow down"}}"#,
+    );
     let work = dialect.fast_work([busy, Reply::say("done")]).await;
     let (log, steps) = work.carry_out().await;
     assert_eq!(log["status"], "success", "{log}");
@@ -143,8 +169,14 @@ pub(crate) async fn gives_up_on_a_busy_model(dialect: Dialect) {
     let busy = Reply::status(429, &[], r#"{"error":{"message":"slow down"}}"#);
     let work = dialect.fast_work(vec![busy; 8]).await;
     let (log, _) = work.carry_out().await;
-    assert_eq!((&log["status"], &log["reason"]), (&json!("error"), &json!("model_error")));
-    assert!(log["error_message"].as_str().unwrap().contains("slow down"), "{log}");
+    assert_eq!(
+        (&log["status"], &log["reason"]),
+        (&json!("error"), &json!("model_error"))
+    );
+    assert!(
+        log["error_message"].as_str().unwrap().contains("slow down"),
+        "{log}"
+    );
     assert_eq!(work.model.requests().len(), 4);
 }
 
@@ -162,19 +194,27 @@ pub(crate) async fn says_what_was_wrong_with_an_answer(dialect: Dialect) {
     let work = dialect.work(script).await;
     for said in ["cut", "JSON", "web page", "context too long"] {
         let (log, _) = work.carry_out().await;
-        assert_eq!((&log["status"], &log["reason"]), (&json!("error"), &json!("model_error")));
+        assert_eq!(
+            (&log["status"], &log["reason"]),
+            (&json!("error"), &json!("model_error"))
+        );
         let message = log["error_message"].as_str().unwrap();
         assert!(message.contains(said), "{said}: {message}");
     }
     let (log, _) = work.carry_out().await;
     assert_eq!(log["status"], "success", "{log}");
     let heartbeat = work.api.read(&work.heartbeat).await;
-    assert_eq!(heartbeat["error_count"], 0, "triggers do not move the breaker");
+    assert_eq!(
+        heartbeat["error_count"], 0,
+        "triggers do not move the breaker"
+    );
 }
 
 /// Usage that the provider does not tell is estimated and charged.
 pub(crate) async fn estimates_usage(dialect: Dialect) {
-    let work = dialect.work([Reply::no_usage(Reply::say("all is well"))]).await;
+    let work = dialect
+        .work([Reply::no_usage(Reply::say("all is well"))])
+        .await;
     let (log, steps) = work.carry_out().await;
     assert_eq!(log["status"], "success", "{log}");
     assert!(log["tokens_used"].as_u64().unwrap() > 0, "{log}");
@@ -184,40 +224,96 @@ pub(crate) async fn estimates_usage(dialect: Dialect) {
 
 /// A tool that does not exist is the model's to mend.
 pub(crate) async fn names_its_tools_to_a_model_that_errs(dialect: Dialect) {
-    let script = [Reply::call("launch_rocket", json!({})), Reply::say("there is none")];
+    let script = [
+        Reply::call("launch_rocket", json!({})),
+        Reply::say("there is none"),
+    ];
     let work = dialect.work(script).await;
     let (log, steps) = work.carry_out().await;
-    assert_eq!((&log["status"], &log["response"]), (&json!("success"), &json!("there is none")));
+    assert_eq!(
+        (&log["status"], &log["response"]),
+        (&json!("success"), &json!("there is none"))
+    );
     let told = steps[2]["result"]["text"].as_str().unwrap();
-    assert!(told.contains("launch_rocket") && told.contains("notify_user"), "{told}");
+    assert!(
+        told.contains("launch_rocket") && told.contains("notify_user"),
+        "{told}"
+    );
 }
 
 /// A first byte that takes too long is asked for again.
 pub(crate) async fn asks_again_for_a_first_byte(dialect: Dialect) {
     let never = Arc::new(Notify::new());
-    let script = [Reply::hold_until(&never, Reply::say("too late")), Reply::say("in time")];
+    let script = [
+        Reply::hold_until(&never, Reply::say("too late")),
+        Reply::say("in time"),
+    ];
     let work = dialect.fast_work(script).await;
     let (log, steps) = work.carry_out().await;
-    assert_eq!((&log["status"], &log["response"]), (&json!("success"), &json!("in time")));
+    assert_eq!(
+        (&log["status"], &log["response"]),
+        (&json!("success"), &json!("in time"))
+    );
     assert!(notes(&steps).contains("no first byte"), "{steps:#?}");
 }
 
-/// A server that cannot be reached skips the run, costs nothing, and is told once.
+/// A server that cannot be reached skips the run and costs nothing. The third time in a row people
+/// are told, once.
 pub(crate) async fn skips_what_it_cannot_reach(dialect: Dialect) {
     let work = dialect.fast_work([]).await;
-    let Work { home, model, api, bot, heartbeat } = work;
+    let Work {
+        home,
+        model,
+        api,
+        bot,
+        heartbeat,
+    } = work;
     drop(model);
-    for _ in 0..3 {
+    for told in [0, 0, 1, 1] {
         let result = api.trigger(&heartbeat).await;
         assert_eq!(result["status"], "skipped", "{result}");
         assert_eq!(result["reason"], "model_unavailable");
         assert_eq!(result["credits_charged"], 0);
+        let inbox = api.inbox().await;
+        assert_eq!(inbox.len(), told, "{inbox:#?}");
     }
-    assert_eq!(api.logs(&bot, "status=skipped").await.len(), 3);
+    assert_eq!(api.logs(&bot, "status=skipped").await.len(), 4);
     let inbox = api.inbox().await;
-    let about = texts(&inbox, "title");
-    assert!(about.len() == 1 && about[0].contains("cannot be reached"), "{about:?}");
+    assert!(
+        inbox[0]["title"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be reached"),
+        "{inbox:#?}"
+    );
     drop(home);
+}
+
+/// A server that fell silent and answers again: both are told, also if the process died in between.
+pub(crate) async fn tells_the_end_of_an_outage(dialect: Dialect) {
+    let never = Arc::new(Notify::new());
+    let silence = Reply::hold_until(&never, Reply::say("never"));
+    let mut script = vec![silence; 6];
+    script.push(Reply::say("all is well"));
+    let Work {
+        home,
+        model,
+        api,
+        heartbeat,
+        ..
+    } = dialect.fast_work(script).await;
+    for _ in 0..3 {
+        assert_eq!(api.trigger(&heartbeat).await["reason"], "model_unavailable");
+    }
+    assert_eq!(model.requests().len(), 6, "two attempts fit into 60 s");
+    let (project_id, key) = (api.project_id, api.key);
+    api.server.kill().await;
+    let api = Api::new(home.serve(&[]).await, &project_id, &key);
+    assert_eq!(api.trigger(&heartbeat).await["status"], "success");
+    let inbox = api.inbox().await;
+    let titles = texts(&inbox, "title");
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].ends_with("answers again") && titles[1].ends_with("cannot be reached"));
 }
 
 /// A key that the provider refuses: one request, then the reason; no breaker moves; told once.
@@ -226,16 +322,39 @@ pub(crate) async fn stops_asking_with_a_bad_key(dialect: Dialect) {
     let work = dialect.work(vec![denied; 8]).await;
     for _ in 0..3 {
         let (log, _) = work.carry_out().await;
-        assert_eq!((&log["status"], &log["reason"]), (&json!("error"), &json!("model_denied")));
-        assert!(log["error_message"].as_str().unwrap().contains("key revoked"), "{log}");
+        assert_eq!(
+            (&log["status"], &log["reason"]),
+            (&json!("error"), &json!("model_denied"))
+        );
+        assert!(
+            log["error_message"]
+                .as_str()
+                .unwrap()
+                .contains("key revoked"),
+            "{log}"
+        );
     }
     assert_eq!(work.model.requests().len(), 1, "one request learns of it");
     let heartbeat = work.api.read(&work.heartbeat).await;
-    assert_eq!((&heartbeat["error_count"], &heartbeat["paused_reason"]), (&json!(0), &Value::Null));
+    assert_eq!(
+        (&heartbeat["error_count"], &heartbeat["paused_reason"]),
+        (&json!(0), &Value::Null)
+    );
     let inbox = work.api.inbox().await;
     let about = texts(&inbox, "title");
-    assert!(about.len() == 1 && about[0].contains("refuses to work"), "{about:?}");
-    assert!(!work.api.server.stderr.all().join("\n").contains(dialect.key()));
+    assert!(
+        about.len() == 1 && about[0].contains("refuses to work"),
+        "{about:?}"
+    );
+    assert!(
+        !work
+            .api
+            .server
+            .stderr
+            .all()
+            .join("\n")
+            .contains(dialect.key())
+    );
 }
 
 /// A key that works again is found out by a probe, and nobody has to enable anything.
@@ -247,5 +366,8 @@ pub(crate) async fn finds_out_that_a_key_works_again(dialect: Dialect) {
     assert_eq!(log["reason"], "model_denied", "{log}");
     work.api.server.stderr.wait_for("answers again").await;
     let (log, _) = work.carry_out().await;
-    assert_eq!((&log["status"], &log["response"]), (&json!("success"), &json!("all is well")));
+    assert_eq!(
+        (&log["status"], &log["response"]),
+        (&json!("success"), &json!("all is well"))
+    );
 }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use heartbeat_domain::clock::Clock as _;
 use heartbeat_engine::system_clock::SystemClock;
 use heartbeat_testkit::model_server::ModelServer;
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -47,10 +48,14 @@ pub(crate) struct Home {
 impl Home {
     /// An empty directory and next to no environment.
     pub(crate) fn new() -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap(), env: Vec::new() };
+        let home = Self {
+            dir: tempfile::tempdir().unwrap(),
+            env: Vec::new(),
+        };
         let path = std::env::var("PATH").unwrap_or_default();
         // Nothing that may run on this machine is to be found.
-        home.with("PATH", &path).with("OLLAMA_HOST", "http://127.0.0.1:9")
+        home.with("PATH", &path)
+            .with("OLLAMA_HOST", "http://127.0.0.1:9")
     }
 
     /// With a variable.
@@ -67,18 +72,29 @@ impl Home {
 
     /// With a scripted server for OpenAI's dialect.
     pub(crate) fn with_openai(self, model: &ModelServer) -> Self {
-        self.with("OPENAI_BASE_URL", &format!("{}/v1", model.url)).with("OPENAI_API_KEY", "sk-openai")
+        self.with("OPENAI_BASE_URL", &format!("{}/v1", model.url))
+            .with("OPENAI_API_KEY", "sk-openai")
     }
 
     /// With a scripted server for Anthropic's dialect.
     pub(crate) fn with_anthropic(self, model: &ModelServer) -> Self {
-        self.with("ANTHROPIC_BASE_URL", &model.url).with("ANTHROPIC_API_KEY", "sk-ant")
+        self.with("ANTHROPIC_BASE_URL", &model.url)
+            .with("ANTHROPIC_API_KEY", "sk-ant")
     }
 
     /// With a clock that runs so many times as fast, from now on.
     pub(crate) fn with_clock(self, rate: u32) -> Self {
-        let now = SystemClock::default().now().as_millisecond();
-        self.with("HEARTBEAT_CLOCK_RATE", &format!("{rate}@{now}"))
+        let now = SystemClock::default().now();
+        self.with_clock_showing(rate, now)
+    }
+
+    /// With a clock that shows this moment now and runs so many times as fast.
+    pub(crate) fn with_clock_showing(self, rate: u32, moment: Timestamp) -> Self {
+        let (now, shown) = (
+            SystemClock::default().now().as_millisecond(),
+            moment.as_millisecond(),
+        );
+        self.with("HEARTBEAT_CLOCK", &format!("{rate}@{now}={shown}"))
     }
 
     /// A path in the directory.
@@ -107,8 +123,13 @@ impl Home {
 
     /// Runs a subcommand to its end.
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
-        let output = self.command(env!("CARGO_BIN_EXE_heartbeat")).args(args).output();
-        let output = within(&format!("the end of {args:?}"), output).await.unwrap();
+        let output = self
+            .command(env!("CARGO_BIN_EXE_heartbeat"))
+            .args(args)
+            .output();
+        let output = within(&format!("the end of {args:?}"), output)
+            .await
+            .unwrap();
         Ran {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -127,13 +148,18 @@ impl Home {
     /// The same; answers how it ended, if it ended at once.
     pub(crate) async fn try_serve(&self, args: &[&str]) -> Result<Server, Ran> {
         let mut command = self.command(env!("CARGO_BIN_EXE_heartbeat"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(args);
         Server::start(command.spawn().unwrap()).await
     }
 
     /// Makes a project.
     pub(crate) async fn project(&self, name: &str, plan: &str) -> (String, String) {
-        let made = self.run(&["project", "create", name, "--plan", plan, "--json"]).await.json();
+        let made = self
+            .run(&["project", "create", name, "--plan", plan, "--json"])
+            .await
+            .json();
         let text = |field: &str| made[field].as_str().unwrap().to_owned();
         (text("project_id"), text("api_key"))
     }

@@ -37,10 +37,15 @@ impl Receiver {
     pub(crate) async fn start(refusals: &[u16]) -> Self {
         let mut refusals = refusals.to_vec();
         refusals.reverse();
-        let desk = Arc::new(Mutex::new(Desk { received: Vec::new(), refusals }));
+        let desk = Arc::new(Mutex::new(Desk {
+            received: Vec::new(),
+            refusals,
+        }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let router = Router::new().route("/hook", post(take)).with_state(Arc::clone(&desk));
+        let router = Router::new()
+            .route("/hook", post(take))
+            .with_state(Arc::clone(&desk));
         beside(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, desk }
     }
@@ -61,5 +66,7 @@ async fn take(desk: State<Arc<Mutex<Desk>>>, headers: HeaderMap, body: String) -
         body,
     });
     let refusal = desk.refusals.pop();
-    refusal.map_or(StatusCode::NO_CONTENT, |code| StatusCode::from_u16(code).unwrap())
+    refusal.map_or(StatusCode::NO_CONTENT, |code| {
+        StatusCode::from_u16(code).unwrap()
+    })
 }

@@ -82,7 +82,12 @@ impl Server {
         if let Some(line) = line {
             let (_, address) = line.split_once("http://").unwrap();
             let address = address.to_owned();
-            return Ok(Self { address, stdout, stderr, child });
+            return Ok(Self {
+                address,
+                stdout,
+                stderr,
+                child,
+            });
         }
         let status = within("the end of a server", child.wait()).await.unwrap();
         within("the end of its output", stderr.closed()).await;
@@ -101,13 +106,18 @@ impl Server {
     /// Sends a signal, by the shell: `kill` is built into every one.
     pub(crate) async fn signal(&self, name: &str) {
         let script = format!("kill -{name} {}", self.pid());
-        let sent = tokio::process::Command::new("sh").args(["-c", &script]).status().await;
+        let sent = tokio::process::Command::new("sh")
+            .args(["-c", &script])
+            .status()
+            .await;
         assert!(sent.unwrap().success(), "{script}");
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        within("the end of a server", self.child.wait()).await.unwrap()
+        within("the end of a server", self.child.wait())
+            .await
+            .unwrap()
     }
 
     /// Stops it as Ctrl-C does; it must end well.
