@@ -157,8 +157,8 @@ fn headline(
     let active = tally(|standing| standing == Standing::Active);
     let next = heartbeats
         .iter()
-        .filter(|heartbeat| heartbeat.standing() == Standing::Active)
-        .filter_map(|heartbeat| Some((heartbeat.next?.at, heartbeat)))
+        .filter(|one| one.standing() == Standing::Active && one.open.is_none())
+        .filter_map(|heartbeat| Some((heartbeat.next?.at.max(now), heartbeat)))
         .min_by_key(|(at, _)| *at);
     let title = match (heartbeats.len(), active, needs) {
         _ if session.project.paused_at.is_some() => "Everything is paused".to_owned(),

@@ -61,6 +61,31 @@ async fn home_shows_schedule_next_fire_outcome_and_totals() {
 }
 
 #[tokio::test]
+async fn quiet_beats_are_one_row_on_the_first_screen_and_all_stand_in_the_log() {
+    let world = World::new().await;
+    let cookie = world.sign_in().await;
+    let bot = world.bot("Watcher", "demo").await;
+    let heartbeat = world.heartbeat(&bot, "Round", "Look around").await;
+    for beat in 0..4 {
+        world.clock.advance(SignedDuration::from_mins(15));
+        let claim = world.take(&heartbeat).await;
+        let told = (beat == 1).then(|| notice("Queue grew", "150"));
+        world.succeed(&claim, "", Vec::from_iter(told)).await;
+        let again = world
+            .store
+            .heartbeat(crate::story::key(&heartbeat), world.control.now());
+        assert!(again.await.unwrap().open.is_none());
+    }
+    let rows = |text: &str| text.matches("<tr role=\"row\" data-execution=").count();
+    let home = world.get("/", &cookie).await;
+    assert_eq!(rows(&home.text), 2, "{}", home.text);
+    assert!(home.text.contains("and 2 quiet before"), "{}", home.text);
+    assert!(home.text.contains("Queue grew"), "{}", home.text);
+    let path = format!("/heartbeats/{}", heartbeat.id);
+    assert_eq!(rows(&world.get(&path, &cookie).await.text), 4);
+}
+
+#[tokio::test]
 async fn an_execution_shows_its_steps_with_input_output_and_cost() {
     let world = World::new().await;
     let cookie = world.sign_in().await;

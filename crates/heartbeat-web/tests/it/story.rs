@@ -44,6 +44,15 @@ impl World {
 
     /// Triggers a heartbeat and takes it, as a node does.
     pub(crate) async fn claim(&self, heartbeat: &Heartbeat) -> Claim {
+        self.control
+            .trigger(key(heartbeat), SignedDuration::ZERO)
+            .await
+            .unwrap();
+        self.take(heartbeat).await
+    }
+
+    /// Takes what is due of a heartbeat.
+    pub(crate) async fn take(&self, heartbeat: &Heartbeat) -> Claim {
         let now = self.control.now();
         let node = Node {
             id: NodeId::new(&self.ids, now),
@@ -54,10 +63,6 @@ impl World {
             ended_at: None,
         };
         self.store.register_node(&node, now).await.unwrap();
-        self.control
-            .trigger(key(heartbeat), SignedDuration::ZERO)
-            .await
-            .unwrap();
         let ask = ClaimAsk {
             node_id: node.id,
             want: 10,
