@@ -48,7 +48,11 @@ pub(crate) async fn greet(
     let base = base_url(greeting.address, greeting.public_url);
     out.line(&format!("Heartbeat is listening on {base}"));
     out.line(&format!("Database: {}", database.display()));
-    out.line(&format!("Model: {}", model_line(greeting.model)));
+    let stands_in = greeting.model.is_demo && demo.is_none();
+    out.line(&match stands_in {
+        true => format!("Model: none by default ({}); each bot names its own", greeting.model.why),
+        false => format!("Model: {}", model_line(greeting.model)),
+    });
     if let Some(demo) = demo {
         out.line(demo);
     }

@@ -1,3 +1,5 @@
+//! Cases of the first request.
+
 use heartbeat_domain::conversation::Message;
 use serde_json::json;
 
