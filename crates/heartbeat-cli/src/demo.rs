@@ -52,6 +52,7 @@ pub(crate) async fn set_up(
         "Demo: to see a watch fire, run: echo 150 > {}",
         file.display()
     );
+    let control = &control.for_demo();
     let bots = control.store().bots(project_id, Page { number: 1, size: 100 }).await?;
     let bot = match bots.rows.into_iter().find(|bot| bot.name == NAME) {
         Some(bot) => follow_model(control, bot, model).await?,

@@ -16,6 +16,7 @@ impl Control {
     pub async fn create_bot(&self, project_id: ProjectId, ask: BotChange) -> Result<Bot> {
         let (_, plan) = self.plan_of(project_id).await?;
         ask.check()?;
+        self.check_model("model", ask.model.as_deref())?;
         let missing = |field| Violation::input(field, "is required: a text of 1 to 255 characters");
         let now = self.now();
         let bot = Bot {
@@ -50,6 +51,7 @@ impl Control {
         let (_, plan) = self.plan_of(project_id).await?;
         self.store.bot(project_id, bot).await?;
         change.check()?;
+        self.check_model("model", change.model.as_deref())?;
         if change.heartbeat == Some(true) && !plan.has_heartbeats() {
             return Err(no_heartbeats(&plan.name));
         }

@@ -26,6 +26,9 @@ impl Control {
         if let Patch::Set(watch) = &change.watch {
             self.check_watch(watch, plan.local_access)?;
         }
+        if let Patch::Set(model) = &change.run_model {
+            self.check_model("run_model", Some(model))?;
+        }
         let now = self.now();
         let target = match existing {
             Some(id) => Target::Existing(id),

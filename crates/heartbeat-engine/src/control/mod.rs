@@ -34,6 +34,7 @@ pub struct Control {
     plans: Arc<Plans>,
     checks: Arc<WatchChecks>,
     wake: Arc<Notify>,
+    for_demo: bool,
 }
 
 impl Control {
@@ -53,7 +54,29 @@ impl Control {
             plans,
             checks,
             wake,
+            for_demo: false,
         }
+    }
+
+    /// Control that may give agents the demo's stand-in for a model; everybody else's agents refuse
+    /// to run on it rather than pretend.
+    #[must_use]
+    pub fn for_demo(&self) -> Self {
+        Self {
+            for_demo: true,
+            ..self.clone()
+        }
+    }
+
+    /// Refuses the demo's stand-in as a model.
+    fn check_model(&self, field: &'static str, model: Option<&str>) -> Result<()> {
+        let is_demo = model.is_some_and(|model| model == heartbeat_agent::model::demo::NAME);
+        if !is_demo || self.for_demo {
+            return Ok(());
+        }
+        let what = "`demo` is no model, only what `serve --demo` shows itself with; name a model as \
+                    provider/name, such as openai/gpt-5.5 or ollama/qwen3";
+        Err(Violation::input(field, what).into())
     }
 
     /// The store, for its reading verbs.
