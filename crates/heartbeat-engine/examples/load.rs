@@ -78,6 +78,8 @@ async fn measure(args: &Args) -> Fallible<()> {
     figures.print(args, &wrong)?;
     match wrong.is_empty() {
         true => Ok(()),
-        false => Err("the rows are not what the fires should have left; nothing here counts".into()),
+        false => {
+            Err("the rows are not what the fires should have left; nothing here counts".into())
+        }
     }
 }

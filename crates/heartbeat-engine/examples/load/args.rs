@@ -95,11 +95,12 @@ impl Args {
             return Err("--rate must be 1 or more, --seconds between 1 and 600".into());
         }
         if self.rate * self.seconds > self.heartbeats {
-            return Err("each heartbeat fires once: --rate times --seconds is at most --heartbeats"
-                .into());
+            return Err(
+                "each heartbeat fires once: --rate times --seconds is at most --heartbeats".into(),
+            );
         }
-        if self.due_at_once > self.heartbeats / 2 {
-            return Err("--due-at-once is at most half of --heartbeats".into());
+        if self.due_at_once > self.heartbeats / 8 {
+            return Err("--due-at-once is at most an eighth of --heartbeats".into());
         }
         let known = |name: &String| Phase::ALL.iter().any(|phase| phase.name() == name);
         match self.only.iter().find(|name| !known(name)) {

@@ -26,13 +26,21 @@ impl Figures {
         values.insert("heartbeats".into(), args.heartbeats.into());
         values.insert("rate".into(), args.rate.into());
         values.insert("seconds".into(), args.seconds.into());
-        Self { rows: Vec::new(), values }
+        Self {
+            rows: Vec::new(),
+            values,
+        }
     }
 
     /// A line of the table; `target` is the design's number, if it has one.
     pub(crate) fn row(&mut self, what: &str, figure: String, (target, how): (&str, &str)) {
         let (target, how) = (target.to_owned(), how.to_owned());
-        self.rows.push(Figure { what: what.to_owned(), figure, target, how });
+        self.rows.push(Figure {
+            what: what.to_owned(),
+            figure,
+            target,
+            how,
+        });
     }
 
     /// A value for machines.
@@ -51,13 +59,25 @@ impl Figures {
             return Ok(());
         }
         let width = |of: fn(&Figure) -> &str| {
-            self.rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0)
+            self.rows
+                .iter()
+                .map(|row| of(row).chars().count())
+                .max()
+                .unwrap_or(0)
         };
         let (first, second) = (width(|row| &row.what), width(|row| &row.figure));
         let third = width(|row| &row.target);
         for row in &self.rows {
-            let Figure { what, figure, target, how } = row;
-            writeln!(out, "{what:first$}  {figure:<second$}  {target:third$}  {how}")?;
+            let Figure {
+                what,
+                figure,
+                target,
+                how,
+            } = row;
+            writeln!(
+                out,
+                "{what:first$}  {figure:<second$}  {target:third$}  {how}"
+            )?;
         }
         match wrong {
             [] => writeln!(out, "\nRows counted afterwards: as they should be.")?,
@@ -91,7 +111,9 @@ impl Times {
     /// The smallest value that is not below this share of all.
     pub(crate) fn at(&self, share: f64) -> f64 {
         let rank = (share * ratio_base(self.0.len())).ceil();
-        let place = (1..=self.0.len()).find(|place| ratio_base(*place) >= rank).unwrap_or(1);
+        let place = (1..=self.0.len())
+            .find(|place| ratio_base(*place) >= rank)
+            .unwrap_or(1);
         self.0.get(place - 1).copied().unwrap_or(0.0)
     }
 

@@ -22,7 +22,9 @@ impl Usage {
         let kilobytes = |name: &str| -> Fallible<u64> {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let number = line.and_then(|rest| rest.split_whitespace().next());
-            Ok(number.ok_or_else(|| format!("no {name} in /proc/self/status"))?.parse()?)
+            Ok(number
+                .ok_or_else(|| format!("no {name} in /proc/self/status"))?
+                .parse()?)
         };
         Ok(Self {
             resident: kilobytes("VmRSS:")? * 1_024,
@@ -39,7 +41,10 @@ fn cpu_ms() -> Fallible<u64> {
     let (_, after) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name")?;
     let mut fields = after.split_whitespace().skip(11);
     let mut next = || -> Fallible<u64> {
-        Ok(fields.next().ok_or("/proc/self/stat is too short")?.parse()?)
+        Ok(fields
+            .next()
+            .ok_or("/proc/self/stat is too short")?
+            .parse()?)
     };
     Ok((next()? + next()?) * 1_000 / TICKS)
 }
