@@ -1,0 +1,157 @@
+//! The engine in a process of its own, so that its memory and its start are nobody else's.
+//!
+//! The child writes a line when it is ready, one when its first fire has ended, and one with what
+//! it takes of the machine for each line that it reads. When its input ends it stops cleanly.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use heartbeat_engine::events::EventKind;
+use heartbeat_store::sqlite::lock_for_serving;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Fallible;
+use super::args::Args;
+use super::usage::Usage;
+use super::world::{World, stopwatch};
+
+/// Lives as the measured process.
+pub(crate) async fn live(args: &Args) -> Fallible<()> {
+    let home = args.database.clone().ok_or("a child needs --database")?;
+    say("begun", Usage::of_this_process()?)?;
+    let _only_server = lock_for_serving(&home.join("load.db"))?;
+    let world = World::open(&home, args).await?;
+    let mut events = world.live.subscribe();
+    let engine = world.start().await?;
+    say("ready", Usage::of_this_process()?)?;
+    let first_fire = async {
+        loop {
+            match events.recv().await {
+                Ok(event) if matches!(event.kind, EventKind::Ended { .. }) => break,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+        drop(events);
+        say("fired", Usage::of_this_process()?)?;
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = first_fire => ended,
+        ended = answer_until_the_end() => ended,
+    }?;
+    engine.stop().await?;
+    world.close().await;
+    Ok(())
+}
+
+async fn answer_until_the_end() -> Fallible<()> {
+    let (ask, mut asks) = tokio::sync::mpsc::channel(1);
+    std::thread::spawn(move || {
+        let mut asked = std::io::stdin().lines();
+        while asked
+            .next()
+            .is_some_and(|line| line.is_ok() && ask.blocking_send(()).is_ok())
+        {}
+    });
+    while asks.recv().await.is_some() {
+        say("usage", Usage::of_this_process()?)?;
+    }
+    Ok(())
+}
+
+fn say(what: &str, usage: Usage) -> Fallible<()> {
+    let Usage {
+        resident,
+        resident_max,
+        cpu_ms,
+    } = usage;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{what} {resident} {resident_max} {cpu_ms}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A child that is measured.
+pub(crate) struct Child {
+    process: tokio::process::Child,
+    asks: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    passed: Box<dyn Fn() -> f64 + Send + Sync>,
+    /// Of the process before it opened the database.
+    pub(crate) before: Usage,
+}
+
+impl Child {
+    /// Starts one; the time since then is what [`Child::heard`] answers.
+    pub(crate) async fn start(world: &World) -> Fallible<Self> {
+        let home = world.path.parent().ok_or("the database lies nowhere")?;
+        let passed = Box::new(stopwatch());
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["--live-as-child", "--database"])
+            .arg(home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let asks = process.stdin.take().ok_or("the child has no input")?;
+        let output = process.stdout.take().ok_or("the child has no output")?;
+        let lines = BufReader::new(output).lines();
+        let mut child = Self {
+            process,
+            asks,
+            lines,
+            passed,
+            before: Usage::default(),
+        };
+        child.before = child.heard("begun").await?.1;
+        Ok(child)
+    }
+
+    /// Waits for a line; answers when it came, in milliseconds since the start.
+    pub(crate) async fn heard(&mut self, what: &str) -> Fallible<(f64, Usage)> {
+        while let Some(line) = self.lines.next_line().await? {
+            let at = (self.passed)();
+            let mut words = line.split(' ');
+            if words.next() != Some(what) {
+                continue;
+            }
+            let mut number = || -> Fallible<u64> {
+                Ok(words.next().ok_or("a child's line is too short")?.parse()?)
+            };
+            let usage = Usage {
+                resident: number()?,
+                resident_max: number()?,
+                cpu_ms: number()?,
+            };
+            return Ok((at, usage));
+        }
+        Err(format!("the child ended before it was `{what}`").into())
+    }
+
+    /// What it takes of the machine now.
+    pub(crate) async fn usage(&mut self) -> Fallible<Usage> {
+        self.asks.write_all(b"usage\n").await?;
+        self.asks.flush().await?;
+        Ok(self.heard("usage").await?.1)
+    }
+
+    /// Stops it cleanly.
+    pub(crate) async fn stop(self) -> Fallible<()> {
+        let Self {
+            mut process, asks, ..
+        } = self;
+        drop(asks);
+        match process.wait().await?.success() {
+            true => Ok(()),
+            false => Err("the child did not stop cleanly".into()),
+        }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) async fn kill(mut self) -> Fallible<()> {
+        Ok(self.process.kill().await?)
+    }
+}
