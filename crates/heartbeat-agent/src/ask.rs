@@ -90,6 +90,7 @@ impl Session<'_> {
         let wanted = request.max_tokens;
         match self.journal.begin_turn(progress.next, request).await? {
             BegunTurn::Recorded(turn) => return Ok(Ok(turn)),
+            BegunTurn::Failed(error) => return Err(self.replayed(error, progress)),
             BegunTurn::Go { max_tokens } => request.max_tokens = wanted.min(max_tokens),
         }
         if tries.count == 0 {
@@ -161,6 +162,17 @@ impl Session<'_> {
                 Err(error.having_spent(Some(spent)))
             }
         }
+    }
+
+    /// How the session ends on a failure that a former holder left on record.
+    fn replayed(&self, error: ModelError, progress: &Progress) -> Ended {
+        let tries = Tries {
+            queued: SignedDuration::ZERO,
+            started_at: self.waiter.now(),
+            count: 0,
+            reached: error.kind != ModelErrorKind::Unreachable,
+        };
+        self.conclude(error, &tries, progress)
     }
 
     fn conclude(&self, error: ModelError, tries: &Tries, progress: &Progress) -> Ended {

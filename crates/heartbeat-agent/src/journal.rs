@@ -27,6 +27,8 @@ pub enum Begun<T> {
 pub enum BegunTurn {
     /// Its answer is on record: use it.
     Recorded(Turn),
+    /// It is on record that it failed for good: the session ends as it would have ended then.
+    Failed(ModelError),
     /// Intent and reservation are durable: ask, for at most so many output tokens.
     Go {
         /// What the budget allows; at most what the request asked for.

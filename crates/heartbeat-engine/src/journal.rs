@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use heartbeat_agent::{Begun, BegunTurn, BudgetStop, Halt, ModelError, StepSeq};
+use heartbeat_agent::{Begun, BegunTurn, BudgetStop, Halt, ModelError, ModelErrorKind, StepSeq};
 use heartbeat_domain::budget::{Ask, Rates, Scope, input_bound};
 use heartbeat_domain::claim::Hold;
 use heartbeat_domain::conversation::{ToolCall, ToolOutput, Turn, TurnRequest};
@@ -95,6 +95,22 @@ impl<'a> FireJournal<'a> {
             .get(&seq)
             .filter(|step| step.state == StepState::Done)?;
         serde_json::from_value(step.result.clone()?).ok()
+    }
+
+    /// The failure on record for a turn that a former holder gave up.
+    fn failure_of(&self, seq: StepSeq) -> Option<ModelError> {
+        let step = self
+            .recorded
+            .get(&seq)
+            .filter(|step| step.kind == StepKind::Turn && step.state == StepState::Failed)?;
+        let result = step.result.clone().unwrap_or_default();
+        let message = result["error"].as_str().unwrap_or("it failed").to_owned();
+        let kind = ModelErrorKind::named(result["kind"].as_str().unwrap_or_default());
+        let status = result["status"].as_u64();
+        Some(ModelError {
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            ..ModelError::new(kind, message)
+        })
     }
 
     fn announce(&self, kind: EventKind) {
@@ -191,6 +207,9 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
         if let Some(turn) = self.result_of(seq) {
             return Ok(BegunTurn::Recorded(turn));
         }
+        if let Some(failure) = self.failure_of(seq) {
+            return Ok(BegunTurn::Failed(failure));
+        }
         let ask = Ask {
             input_tokens_max: input_bound(request),
             max_tokens: request.max_tokens,
@@ -241,13 +260,18 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
     }
 
     async fn record_failure(&self, seq: StepSeq, failure: &ModelError) -> Result<(), Halt> {
-        let result = json!({ "error": failure.message, "status": failure.status });
+        let result = json!({
+            "error": failure.message,
+            "status": failure.status,
+            "kind": failure.kind.as_str(),
+        });
+        let spent = failure.spent.unwrap_or_default();
         self.record(&TurnRecord {
             seq,
             result,
             failed: true,
-            tokens: 0,
-            micro: 0,
+            tokens: spent.total(),
+            micro: self.rates.cost(&spent),
         })
         .await
     }

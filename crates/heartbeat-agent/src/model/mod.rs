@@ -78,6 +78,35 @@ pub enum ModelErrorKind {
     Broken,
 }
 
+impl ModelErrorKind {
+    /// Its name on record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Overloaded => "overloaded",
+            Self::Denied => "denied",
+            Self::UnknownModel => "unknown_model",
+            Self::Rejected => "rejected",
+            Self::Broken => "broken",
+        }
+    }
+
+    /// The kind of that name; broken where it is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let kinds = [
+            Self::Unreachable,
+            Self::Overloaded,
+            Self::Denied,
+            Self::UnknownModel,
+            Self::Rejected,
+        ];
+        let known = kinds.into_iter().find(|kind| kind.as_str() == name);
+        known.unwrap_or(Self::Broken)
+    }
+}
+
 impl ModelError {
     /// A failure without an HTTP status.
     pub fn new(kind: ModelErrorKind, message: impl Into<String>) -> Self {
