@@ -3,7 +3,7 @@
 
 use heartbeat_domain::claim::{Claim, Hold};
 use heartbeat_domain::execution::{Ending, Outcome};
-use heartbeat_domain::ids::ExecutionId;
+use heartbeat_domain::ids::{ExecutionId, NodeId};
 use heartbeat_domain::settlement::Settlement;
 use heartbeat_domain::step::{Step, StepState};
 use heartbeat_store::StoreError;
@@ -71,17 +71,11 @@ const DROP_MISSED: &str = "CREATE TRIGGER drop_missed AFTER INSERT ON executions
     WHEN NEW.missed_count IS NOT NULL AND NEW.phase = 'ended' BEGIN \
     DELETE FROM executions WHERE project_id = NEW.project_id AND id = NEW.id; END";
 
-const FORGET_OPEN: &str = "CREATE TRIGGER forget_open AFTER UPDATE OF open_execution_id ON heartbeats \
-    WHEN NEW.open_execution_id IS NOT NULL AND NEW.paused_reason IS NULL AND NEW.enabled BEGIN \
-    UPDATE heartbeats SET open_execution_id = NULL, open_due_at = NULL, \
-    claimable_at = NEW.next_due_at WHERE project_id = NEW.project_id AND id = NEW.id; END";
-
 impl Sabotage {
     /// Breaks the database, where that is the way.
     pub(crate) async fn prepare(self, db: &Db) {
         match self {
             Self::MissedDropped => db.execute(DROP_MISSED).await,
-            Self::OverlapAllowed => db.execute(FORGET_OPEN).await,
             _ => {}
         }
     }
@@ -130,37 +124,62 @@ pub(crate) async fn due_from_now(db: &Db, settlement: &mut Settlement, now: Time
     .await;
 }
 
-/// Gives what somebody else holds to the asker as well, under a row of its own.
-pub(crate) async fn claim_held_too(db: &Db, claims: &mut Vec<Claim>, others: &[Claim]) {
-    let Some(held) = others.iter().find(|claim| {
-        let is_fresh = claims
+/// Gives what somebody holds to the asker as well, under a row of its own: the same fire once more,
+/// or the next one of its schedule that is due although this one is open.
+pub(crate) async fn claim_held_too(
+    db: &Db,
+    (claims, held): (&mut Vec<Claim>, &[Claim]),
+    node_id: NodeId,
+    (next, now): (bool, Timestamp),
+) {
+    for claim in held {
+        let due_at = claim.execution.due_at;
+        let is_value = due_at.as_millisecond() % 1_000 == 0;
+        let known = claims
             .iter()
-            .all(|own| own.hold.execution_id != claim.hold.execution_id);
-        is_fresh && claim.execution.due_at.as_millisecond() % 1_000 == 0
-    }) else {
-        return;
-    };
-    let Some(node_id) = claims.first().map(|claim| claim.hold.node_id) else {
-        return;
-    };
-    let mut double = held.clone();
+            .any(|own| own.hold.execution_id == claim.hold.execution_id);
+        let due_at = match next {
+            true => following(claim).filter(|at| *at <= now),
+            false => Some(due_at + SignedDuration::from_millis(1)),
+        };
+        if let (Some(due_at), true, false) = (due_at, is_value, known) {
+            claims.push(double(db, claim, node_id, due_at).await);
+            return;
+        }
+    }
+}
+
+fn following(claim: &Claim) -> Option<Timestamp> {
+    let heartbeat = claim.heartbeat.as_ref()?;
+    let schedule = heartbeat.schedule().ok()?;
+    let due = schedule.preview(claim.execution.due_at, 1);
+    due.first().copied()
+}
+
+async fn double(db: &Db, held: &Claim, node_id: NodeId, due_at: Timestamp) -> Claim {
     let mut bytes = *held.hold.execution_id.0.as_bytes();
     bytes[15] ^= 1;
     let id = ExecutionId(uuid::Uuid::from_bytes(bytes));
     let (old, new, node) = (blob(held.hold.execution_id), blob(id), blob(node_id));
+    let due_ms = due_at.as_millisecond();
     db.execute(format!(
         "INSERT OR IGNORE INTO executions SELECT project_id, {new}, bot_id, heartbeat_id, \
-         member_id, kind, triggered_by, due_at + 1, 'running', NULL, NULL, prompt, '', NULL, 0, 0, \
-         0, 0, NULL, NULL, NULL, missed_reason, 0, NULL, 1, {node}, NULL, NULL, created_at, NULL, \
-         NULL FROM executions WHERE id = {old}"
+         member_id, kind, triggered_by, {due_ms}, 'running', NULL, NULL, prompt, '', NULL, 0, 0, \
+         0, 0, NULL, NULL, NULL, missed_reason, 0, NULL, 1, {node}, NULL, NULL, created_at, \
+         created_at, NULL FROM executions WHERE id = {old}"
     ))
     .await;
-    double.hold.execution_id = id;
-    double.hold.node_id = node_id;
-    double.hold.fence = 1;
+    let mut double = held.clone();
+    double.hold = Hold {
+        execution_id: id,
+        node_id,
+        fence: 1,
+        ..held.hold
+    };
     double.execution.id = id;
+    double.execution.due_at = due_at;
     double.execution.fence = 1;
-    claims.push(double);
+    double
 }
 
 /// Reads every window in UTC.
@@ -228,13 +247,15 @@ pub(crate) async fn move_baseline(db: &Db, hold: &Hold, outcome: &Outcome) {
 
 /// Writes the message of a call by itself.
 pub(crate) async fn tell_late(db: &Db, hold: &Hold, seq: u32, (title, now): (&str, Timestamp)) {
+    let mut bytes = *hold.execution_id.0.as_bytes();
+    bytes[9] = bytes[9].wrapping_add(1 + u8::try_from(seq % 200).unwrap_or(0));
+    let notice = blob(uuid::Uuid::from_bytes(bytes));
     let (id, title) = (blob(hold.execution_id), title.replace('\'', "''"));
     let now = now.as_millisecond();
     db.execute(format!(
-        "INSERT INTO notices (project_id, id, bot_id, heartbeat_id, execution_id, title, message, \
-         priority, created_at) SELECT project_id, substr(id, 1, 14) || x'{:04x}', bot_id, \
-         heartbeat_id, id, '{title}', 'late', 'normal', {now} FROM executions WHERE id = {id}",
-        0x4000 + seq
+        "INSERT OR IGNORE INTO notices (project_id, id, bot_id, heartbeat_id, execution_id, title, \
+         message, priority, created_at) SELECT project_id, {notice}, bot_id, heartbeat_id, id, \
+         '{title}', 'late', 'normal', {now} FROM executions WHERE id = {id}"
     ))
     .await;
 }

@@ -87,7 +87,13 @@ pub(crate) fn plans(dice: &mut Dice) -> Plans {
         daily_credit_limit: None,
         ..Plan::default()
     };
-    Plans::with(vec![roomy, tight, endless])
+    // Retention is left out: a row that was pruned can no longer be held against anything.
+    let free = Plan {
+        name: "free".to_owned(),
+        heartbeats_per_agent: Some(0),
+        ..Plan::default()
+    };
+    Plans::with(vec![roomy, tight, endless, free])
 }
 
 /// Names of the plans that people move projects between.

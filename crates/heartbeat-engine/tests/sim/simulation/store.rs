@@ -197,7 +197,7 @@ gated!(Fires [
         let pass = self.enter("claim_due").await?;
         let mut answer = self.db.store.claim_due(ask, now).await;
         if let Ok(claims) = &mut answer {
-            self.break_claims(claims).await;
+            self.break_claims(claims, (ask.node_id, now)).await;
             seen::claims(&self.door, &self.db, claims).await;
         }
         let answer = self.leave("claim_due", pass, answer).await?;
@@ -253,7 +253,7 @@ gated!(Journal [
         if let (true, Ok(steps)) = (self.is(Sabotage::RecordedAskedAgain), &mut answer) {
             sabotage::forget(steps);
         }
-        seen::held(&self.door.stage, &self.db).await;
+        seen::held_credits(&self.door.stage, &self.db).await;
         let answer = self.leave("take_over", pass, answer).await?;
         self.admitted(hold.execution_id, None);
         Ok(answer)
@@ -352,13 +352,18 @@ gated!(Stats [
 ] {});
 
 impl SimStore {
-    async fn break_claims(&self, claims: &mut Vec<Claim>) {
-        if self.is(Sabotage::WindowInUtc) {
-            sabotage::in_utc(claims);
-        }
-        if self.is(Sabotage::ClaimWithoutKey) {
-            let others = seen::held_by_others(&self.door);
-            sabotage::claim_held_too(&self.db, claims, &others).await;
+    async fn break_claims(&self, claims: &mut Vec<Claim>, (node, now): (NodeId, Timestamp)) {
+        match self.broken {
+            Some(Sabotage::WindowInUtc) => sabotage::in_utc(claims),
+            Some(Sabotage::ClaimWithoutKey) => {
+                let held = seen::held(&self.door, false);
+                sabotage::claim_held_too(&self.db, (claims, &held), node, (false, now)).await;
+            }
+            Some(Sabotage::OverlapAllowed) => {
+                let held = seen::held(&self.door, true);
+                sabotage::claim_held_too(&self.db, (claims, &held), node, (true, now)).await;
+            }
+            _ => {}
         }
     }
 

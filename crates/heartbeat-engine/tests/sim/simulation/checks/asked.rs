@@ -75,7 +75,7 @@ pub(crate) async fn check(door: &Door, db: &Db, asker: &Asker, request: &TurnReq
     };
     let own = rows.iter().rev().find(|row| row.number("fence") == fence);
     let is_done = rows.iter().any(|row| row.text("state") == "done");
-    if is_done && !was_frozen {
+    if is_done && !(was_frozen && own.is_some()) {
         let what = format!("{asker}, whose answer is on record");
         return door.stage.find("replay", what);
     }

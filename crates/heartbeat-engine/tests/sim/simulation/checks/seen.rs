@@ -42,12 +42,12 @@ pub(crate) async fn claims(door: &Door, db: &Db, claims: &[Claim]) {
     overlap(&door.stage, db).await;
 }
 
-/// Claims of other processes that have not ended.
-pub(crate) fn held_by_others(door: &Door) -> Vec<Claim> {
+/// Claims that have not ended: of other processes, or of all.
+pub(crate) fn held(door: &Door, own_too: bool) -> Vec<Claim> {
     let state = door.stage.lock();
     let memory = &state.memory;
     let others = memory.recent.iter().filter(|(process, claim)| {
-        *process != door.process && !memory.ended.contains(&claim.hold.execution_id)
+        (own_too || *process != door.process) && !memory.ended.contains(&claim.hold.execution_id)
     });
     others.map(|(_, claim)| claim.clone()).collect()
 }
@@ -270,7 +270,7 @@ const HELD_BY_DAY: &str = "SELECT b.project_id AS scope_id, b.held, o.held AS op
     ON o.project_id = b.project_id WHERE b.held <> COALESCE(o.held, 0)";
 
 /// What is held is what open executions have spent and reserved.
-pub(crate) async fn held(stage: &Stage, db: &Db) {
+pub(crate) async fn held_credits(stage: &Stage, db: &Db) {
     for sql in [HELD, HELD_BY_DAY] {
         for row in db.rows(sql).await {
             let what = format!(

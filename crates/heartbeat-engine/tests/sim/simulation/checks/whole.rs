@@ -17,7 +17,7 @@ use super::seen;
 pub(crate) async fn check(stage: &Stage, db: &Db, tolerance: SignedDuration) {
     accounted(stage, db, tolerance).await;
     seen::budgets(stage, db).await;
-    seen::held(stage, db).await;
+    seen::held_credits(stage, db).await;
     twice(stage, db).await;
     window(stage, db).await;
     replay(stage, db).await;
