@@ -53,19 +53,41 @@ pub(crate) async fn set_up(
         file.display()
     );
     let control = &control.for_demo();
-    let bots = control.store().bots(project_id, Page { number: 1, size: 100 }).await?;
+    let bots = control
+        .store()
+        .bots(
+            project_id,
+            Page {
+                number: 1,
+                size: 100,
+            },
+        )
+        .await?;
     let bot = match bots.rows.into_iter().find(|bot| bot.name == NAME) {
         Some(bot) => follow_model(control, bot, model).await?,
         None => control.create_bot(project_id, agent(model)).await?,
     };
-    let there = control.store().heartbeats(project_id, bot.id, None, control.now()).await?;
+    let there = control
+        .store()
+        .heartbeats(project_id, bot.id, None, control.now())
+        .await?;
     let is_there = |change: &HeartbeatChange| {
-        there.iter().any(|heartbeat| change.label == Patch::Set(label(heartbeat)))
+        there
+            .iter()
+            .any(|heartbeat| change.label == Patch::Set(label(heartbeat)))
     };
-    for change in [machine(), queue(file), report()].into_iter().filter(|one| !is_there(one)) {
-        let heartbeat =
-            control.configure(project_id, BotRef::Id(bot.id), None, change).await?;
-        let key = HeartbeatKey { project_id, bot_id: bot.id, id: heartbeat.id };
+    for change in [machine(), queue(file), report()]
+        .into_iter()
+        .filter(|one| !is_there(one))
+    {
+        let heartbeat = control
+            .configure(project_id, BotRef::Id(bot.id), None, change)
+            .await?;
+        let key = HeartbeatKey {
+            project_id,
+            bot_id: bot.id,
+            id: heartbeat.id,
+        };
         control.trigger(key, SignedDuration::ZERO).await?;
     }
     Ok(said)
@@ -76,8 +98,13 @@ async fn follow_model(control: &Control, bot: Bot, model: &DefaultModel) -> anyh
     if bot.model == model.model {
         return Ok(bot);
     }
-    let change = BotChange { model: Some(model.model.clone()), ..BotChange::default() };
-    Ok(control.update_bot(bot.project_id, BotRef::Id(bot.id), change).await?)
+    let change = BotChange {
+        model: Some(model.model.clone()),
+        ..BotChange::default()
+    };
+    Ok(control
+        .update_bot(bot.project_id, BotRef::Id(bot.id), change)
+        .await?)
 }
 
 fn label(heartbeat: &Heartbeat) -> String {
@@ -107,7 +134,12 @@ fn machine() -> HeartbeatChange {
         condition: Condition::Below(10.0),
         remind_minutes: Some(60),
     };
-    heartbeat("Disk space of this machine, in percent free", 1, Some(watch), None)
+    heartbeat(
+        "Disk space of this machine, in percent free",
+        1,
+        Some(watch),
+        None,
+    )
 }
 
 fn queue(file: &Path) -> HeartbeatChange {

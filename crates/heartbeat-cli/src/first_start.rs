@@ -30,10 +30,16 @@ pub(crate) struct Greeting<'a> {
 /// Makes a project and a key if there is none.
 pub(crate) async fn ensure_project(control: &Control) -> anyhow::Result<First> {
     if let Some(project) = control.store().projects().await?.into_iter().next() {
-        return Ok(First { project, api_key: None });
+        return Ok(First {
+            project,
+            api_key: None,
+        });
     }
     let made = control.create_project("default", "self_hosted").await?;
-    Ok(First { project: made.project, api_key: Some(made.api_key) })
+    Ok(First {
+        project: made.project,
+        api_key: Some(made.api_key),
+    })
 }
 
 /// Says where the server is and how to sign in: on a terminal on the screen, otherwise in a file
@@ -50,7 +56,10 @@ pub(crate) async fn greet(
     out.line(&format!("Database: {}", database.display()));
     let stands_in = greeting.model.is_demo && demo.is_none();
     out.line(&match stands_in {
-        true => format!("Model: none by default ({}); each bot names its own", greeting.model.why),
+        true => format!(
+            "Model: none by default ({}); each bot names its own",
+            greeting.model.why
+        ),
         false => format!("Model: {}", model_line(greeting.model)),
     });
     if let Some(demo) = demo {
@@ -64,7 +73,10 @@ pub(crate) async fn greet(
     let mut text = format!("Sign in (once, within 15 minutes): {base}/login?code={code}\n");
     if let Some(api_key) = &first.api_key {
         let id = first.project.id;
-        let _infallible = write!(text, "Project: {id}\nAPI key (shown this once): {api_key}\n");
+        let _infallible = write!(
+            text,
+            "Project: {id}\nAPI key (shown this once): {api_key}\n"
+        );
     }
     if std::io::stdout().is_terminal() {
         out.line(text.trim_end());

@@ -21,7 +21,10 @@ use crate::output::{Out, explain};
 fn main() -> ExitCode {
     let args = Args::parse();
     let _only_once = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return explain(&error.into()),
     };

@@ -8,9 +8,9 @@ use heartbeat_agent::Waiter;
 use heartbeat_domain::ids::IdSource;
 use heartbeat_engine::control::{Control, WatchChecks};
 use heartbeat_engine::system_clock::SystemClock;
-use heartbeat_store::{Address, Store};
 use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
+use heartbeat_store::{Address, Store};
 use tokio::sync::Notify;
 
 use crate::config::Config;
@@ -45,7 +45,10 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
     let ids = Arc::new(IdSource::from_system().context("the system has no randomness")?);
     let key_file = key_file(config, &path);
     let key = sealing_key(config, (&key_file, is_new), &ids)?;
-    let options = OpenOptions { create: missing == Missing::Create, ..OpenOptions::default() };
+    let options = OpenOptions {
+        create: missing == Missing::Create,
+        ..OpenOptions::default()
+    };
     let store = SqliteStore::open(&path, Arc::clone(&ids), options).await?;
     store.check_key_fingerprint(&key).await?;
     let checks = Arc::new(config.watch.checks(vec![path.clone(), key_file])?);
@@ -92,7 +95,10 @@ pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
 }
 
 fn key_file(config: &Config, database: &Path) -> PathBuf {
-    config.key_file.clone().unwrap_or_else(|| beside(database, ".key"))
+    config
+        .key_file
+        .clone()
+        .unwrap_or_else(|| beside(database, ".key"))
 }
 
 fn sealing_key(

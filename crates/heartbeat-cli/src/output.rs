@@ -49,7 +49,11 @@ impl Out {
 
     /// The value, or `text` for people.
     pub(crate) fn either(&mut self, value: &Value, text: &str) {
-        if self.json { self.value(value) } else { self.line(text) }
+        if self.json {
+            self.value(value)
+        } else {
+            self.line(text)
+        }
     }
 
     /// Rows below a heading, or `empty` where there are none.

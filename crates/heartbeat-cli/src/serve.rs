@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
-use heartbeat_agent::{Models, Waiter};
 use heartbeat_agent::default_model::DefaultModel;
+use heartbeat_agent::{Models, Waiter};
 use heartbeat_engine::Parts;
 use heartbeat_engine::events::Live;
 use heartbeat_engine::pulse::Pulse;
@@ -36,11 +36,16 @@ pub(crate) async fn serve(
     config.log.begin()?;
     let path = database_path(&config.database_url)?;
     let mut only_server = lock_for_serving(&path)?;
-    let demo_file = ask.demo.then(|| demo::prepare(&path, &mut config)).transpose()?;
+    let demo_file = ask
+        .demo
+        .then(|| demo::prepare(&path, &mut config))
+        .transpose()?;
     let signals = Signals::listen()?;
     let opened = open(&config, Missing::Create).await?;
     let listener = listen(&config).await?;
-    let address = listener.local_addr().context("the listener has no address")?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
     only_server.announce(&base_url(address, config.public_url.as_deref()))?;
 
     let models = Arc::new(Models::new(config.models.settings(environment)?)?);
@@ -56,10 +61,26 @@ pub(crate) async fn serve(
         Some(file) => Some(demo::set_up(&control, first.project.id, file, &default_model).await?),
         None => None,
     };
-    let served = http::Served { control: &control, live: &live, config: &config, address };
+    let served = http::Served {
+        control: &control,
+        live: &live,
+        config: &config,
+        address,
+    };
     let router = http::router(served, &default_model)?;
-    let greeting = Greeting { address, public_url: config.public_url.as_deref(), model: &default_model };
-    first_start::greet(&control, &first, &greeting, (&opened.path, demo.as_deref()), out).await?;
+    let greeting = Greeting {
+        address,
+        public_url: config.public_url.as_deref(),
+        model: &default_model,
+    };
+    first_start::greet(
+        &control,
+        &first,
+        &greeting,
+        (&opened.path, demo.as_deref()),
+        out,
+    )
+    .await?;
 
     tokio::try_join!(
         async { pulse.run().await.map_err(anyhow::Error::from) },
@@ -114,7 +135,9 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let is_loopback = listener
+        .local_addr()
+        .is_ok_and(|address| address.ip().is_loopback());
     if !is_loopback && config.public_url.is_none() {
         anyhow::bail!(
             "{} is reachable from other machines: set `public_url` (HEARTBEAT_PUBLIC_URL) to the \

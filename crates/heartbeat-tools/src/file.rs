@@ -78,13 +78,16 @@ impl LocalFiles {
 
     /// Also shuts out what is kept beside the database under longer names.
     fn is_never_read(&self, real: &Path) -> bool {
-        self.never.iter().filter_map(|never| never.canonicalize().ok()).any(|never| {
-            let begins = |name: &std::ffi::OsStr| {
-                let never = never.file_name().unwrap_or_default().as_encoded_bytes();
-                name.as_encoded_bytes().starts_with(never)
-            };
-            real.parent() == never.parent() && real.file_name().is_some_and(begins)
-        })
+        self.never
+            .iter()
+            .filter_map(|never| never.canonicalize().ok())
+            .any(|never| {
+                let begins = |name: &std::ffi::OsStr| {
+                    let never = never.file_name().unwrap_or_default().as_encoded_bytes();
+                    name.as_encoded_bytes().starts_with(never)
+                };
+                real.parent() == never.parent() && real.file_name().is_some_and(begins)
+            })
     }
 }
 

@@ -218,6 +218,9 @@ fn every_code_stands_in_the_reference() {
     let page = include_str!("../../../../docs/reference/errors.md");
     for code in heartbeat_api::problem::CODES {
         let row = format!("| {} | `{}` | {} |", code.status, code.name, code.meaning);
-        assert!(page.contains(&row), "docs/reference/errors.md lacks this row: {row}");
+        assert!(
+            page.contains(&row),
+            "docs/reference/errors.md lacks this row: {row}"
+        );
     }
 }

@@ -19,14 +19,20 @@ pub(crate) async fn run(
     out: &mut Out,
 ) -> anyhow::Result<()> {
     match ask {
-        BotCommand::Create { name, mut fields, within } => {
+        BotCommand::Create {
+            name,
+            mut fields,
+            within,
+        } => {
             fields.model = fields.model.or_else(|| config.models.default.clone());
             fields.model.as_ref().context(
                 "--model is required, as provider/name, such as openai/gpt-5.5 or ollama/qwen3 \
                  (or set models.default)",
             )?;
             let project = control.pick_project(within.project.as_deref()).await?;
-            let bot = control.create_bot(project.id, change(Some(name), fields)).await?;
+            let bot = control
+                .create_bot(project.id, change(Some(name), fields))
+                .await?;
             one(&bot, out);
         }
         BotCommand::List(within) => list(&within, control, out).await?,
@@ -34,16 +40,28 @@ pub(crate) async fn run(
             let bot = named(control, &within, &bot).await?;
             one(&bot, out);
         }
-        BotCommand::Update { bot, name, fields, within } => {
+        BotCommand::Update {
+            bot,
+            name,
+            fields,
+            within,
+        } => {
             let bot = named(control, &within, &bot).await?;
             let change = change(name, fields);
-            let bot = control.update_bot(bot.project_id, BotRef::Id(bot.id), change).await?;
+            let bot = control
+                .update_bot(bot.project_id, BotRef::Id(bot.id), change)
+                .await?;
             one(&bot, out);
         }
         BotCommand::Delete { bot, within } => {
             let bot = named(control, &within, &bot).await?;
-            control.delete_bot(bot.project_id, BotRef::Id(bot.id)).await?;
-            out.either(&json!({ "deleted": bot.id }), &format!("Deleted {}", bot.name));
+            control
+                .delete_bot(bot.project_id, BotRef::Id(bot.id))
+                .await?;
+            out.either(
+                &json!({ "deleted": bot.id }),
+                &format!("Deleted {}", bot.name),
+            );
         }
     }
     Ok(())
@@ -74,7 +92,10 @@ fn one(bot: &Bot, out: &mut Out) {
 }
 
 async fn list(within: &Within, control: &Control, out: &mut Out) -> anyhow::Result<()> {
-    let ask = BotWithin { within: within.clone(), bot: None };
+    let ask = BotWithin {
+        within: within.clone(),
+        bot: None,
+    };
     let bots = find::bots(control, &ask).await?;
     if out.is_json() {
         let rows: Vec<_> = bots.iter().map(show::bot).collect();
@@ -83,9 +104,19 @@ async fn list(within: &Within, control: &Control, out: &mut Out) -> anyhow::Resu
     }
     let rows = bots.into_iter().map(|bot| {
         let switch = if bot.is_switched_on() { "on" } else { "off" };
-        vec![bot.number.to_string(), bot.name, bot.model, switch.into(), bot.id.to_string()]
+        vec![
+            bot.number.to_string(),
+            bot.name,
+            bot.model,
+            switch.into(),
+            bot.id.to_string(),
+        ]
     });
     let empty = "There is no bot yet. Make one: heartbeat bot create NAME --model provider/name --heartbeat true";
-    out.table(&["number", "name", "model", "heartbeat", "id"], rows.collect(), empty);
+    out.table(
+        &["number", "name", "model", "heartbeat", "id"],
+        rows.collect(),
+        empty,
+    );
     Ok(())
 }

@@ -22,11 +22,17 @@ struct Finding {
 }
 
 fn fine(what: impl Into<String>) -> Finding {
-    Finding { is_fine: true, what: what.into() }
+    Finding {
+        is_fine: true,
+        what: what.into(),
+    }
 }
 
 fn wrong(what: impl Into<String>) -> Finding {
-    Finding { is_fine: false, what: what.into() }
+    Finding {
+        is_fine: false,
+        what: what.into(),
+    }
 }
 
 /// Looks round; exits with 1 if anything is wrong.
@@ -47,8 +53,10 @@ pub(crate) async fn run(
     }
     let is_fine = findings.iter().all(|finding| finding.is_fine);
     if out.is_json() {
-        let rows: Vec<_> =
-            findings.iter().map(|one| json!({ "ok": one.is_fine, "what": one.what })).collect();
+        let rows: Vec<_> = findings
+            .iter()
+            .map(|one| json!({ "ok": one.is_fine, "what": one.what }))
+            .collect();
         out.value(&json!({ "ok": is_fine, "findings": rows }));
     } else {
         for finding in &findings {
@@ -56,14 +64,24 @@ pub(crate) async fn run(
             out.line(&format!("{mark}  {}", finding.what));
         }
     }
-    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn model(config: &Config, environment: &Environment) -> Finding {
-    let models = config.models.settings(environment).and_then(|settings| Ok(Models::new(settings)?));
+    let models = config
+        .models
+        .settings(environment)
+        .and_then(|settings| Ok(Models::new(settings)?));
     match models {
         Err(error) => wrong(format!("model: {error:#}")),
-        Ok(models) => fine(format!("model: {}", model_line(&models.choose_default().await))),
+        Ok(models) => fine(format!(
+            "model: {}",
+            model_line(&models.choose_default().await)
+        )),
     }
 }
 
@@ -74,14 +92,17 @@ async fn server(config: &Config, control: &Control) -> Vec<Finding> {
         Err(error) => wrong(format!("nodes: {error}")),
         Ok(nodes) => match nodes.iter().find(|node| node.is_live(now)) {
             Some(node) => fine(format!("server: {} since {}", node.name, node.started_at)),
-            None => wrong("server: none is running on this database; start one with `heartbeat serve`"),
+            None => {
+                wrong("server: none is running on this database; start one with `heartbeat serve`")
+            }
         },
     };
     let path = database_path(&config.database_url);
     let private = match path.map(|path| crate::open::beside(&path, ".key")) {
-        Ok(key) if key.exists() && is_open_to_others(&key) => {
-            wrong(format!("key: {} can be read by others; run: chmod 600 {0}", key.display()))
-        }
+        Ok(key) if key.exists() && is_open_to_others(&key) => wrong(format!(
+            "key: {} can be read by others; run: chmod 600 {0}",
+            key.display()
+        )),
         _ => fine("key: only this user can read it"),
     };
     vec![running, private]
@@ -105,13 +126,18 @@ async fn heartbeats(control: &Control) -> Vec<Finding> {
         return vec![wrong("projects: the database does not answer")];
     };
     for project in projects {
-        let within = Within { project: Some(project.id.to_string()) };
+        let within = Within {
+            project: Some(project.id.to_string()),
+        };
         let Ok(bots) = find::bots(control, &BotWithin { within, bot: None }).await else {
             continue;
         };
         for bot in bots {
             let now = control.now();
-            let all = control.store().heartbeats(project.id, bot.id, None, now).await;
+            let all = control
+                .store()
+                .heartbeats(project.id, bot.id, None, now)
+                .await;
             for heartbeat in all.unwrap_or_default() {
                 if let Standing::Paused(pause) = heartbeat.standing() {
                     let name = super::show::name(&heartbeat);

@@ -13,8 +13,16 @@ use super::{find, show};
 use crate::args::{HeartbeatArgs, LogArgs, LogsArgs};
 use crate::output::{BadArgument, Out};
 
-const HEADING: [&str; 8] =
-    ["due", "status", "late", "took", "tokens", "credits", "heartbeat", "what came of it"];
+const HEADING: [&str; 8] = [
+    "due",
+    "status",
+    "late",
+    "took",
+    "tokens",
+    "credits",
+    "heartbeat",
+    "what came of it",
+];
 
 /// How often those who follow look again.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
@@ -25,7 +33,10 @@ pub(crate) async fn logs(ask: LogsArgs, control: &Control, out: &mut Out) -> any
     if ask.page == 0 || !(1..=100).contains(&ask.per_page) {
         return Err(BadArgument("--page begins at 1, and --per-page is 1 to 100".into()).into());
     }
-    let page = Page { number: ask.page, size: ask.per_page };
+    let page = Page {
+        number: ask.page,
+        size: ask.per_page,
+    };
     let listed = control.store().logs(project_id, &filter, page).await?;
     if ask.follow {
         return follow(control, (project_id, filter), listed.rows, out).await;
@@ -41,14 +52,19 @@ pub(crate) async fn logs(ask: LogsArgs, control: &Control, out: &mut Out) -> any
 }
 
 async fn filter(ask: &LogsArgs, control: &Control) -> anyhow::Result<(ProjectId, LogFilter)> {
-    let project = control.pick_project(ask.bot.within.project.as_deref()).await?;
+    let project = control
+        .pick_project(ask.bot.within.project.as_deref())
+        .await?;
     let mut filter = LogFilter::default();
     if ask.bot.bot.is_some() {
         filter.bot_id = Some(find::one_bot(control, &ask.bot).await?.id);
     }
     if let Some(named) = &ask.heartbeat {
         let within = ask.bot.within.clone();
-        let target = HeartbeatArgs { heartbeat: named.clone(), within };
+        let target = HeartbeatArgs {
+            heartbeat: named.clone(),
+            within,
+        };
         filter.heartbeat_id = Some(find::heartbeat(control, &target).await?.0.id);
     }
     filter.state = ask.status.as_deref().map(state).transpose()?;
@@ -57,7 +73,9 @@ async fn filter(ask: &LogsArgs, control: &Control) -> anyhow::Result<(ProjectId,
 
 fn state(text: &str) -> anyhow::Result<LogState> {
     let ended = Status::find(text).map(LogState::Ended);
-    let open = Phase::find(text).filter(|phase| *phase != Phase::Ended).map(LogState::Open);
+    let open = Phase::find(text)
+        .filter(|phase| *phase != Phase::Ended)
+        .map(LogState::Open);
     ended.or(open).ok_or_else(|| {
         BadArgument(format!(
             "--status: `{text}` must be success, error, skipped, cancelled, running or waiting"
@@ -82,7 +100,10 @@ async fn follow(
             }
         }
         control.wait_until(control.now() + LOOK_EVERY).await;
-        let page = Page { number: 1, size: 100 };
+        let page = Page {
+            number: 1,
+            size: 100,
+        };
         rows = control.store().logs(project_id, &filter, page).await?.rows;
     }
 }
@@ -103,7 +124,10 @@ fn row(execution: &Execution) -> Vec<String> {
         show::millis(execution.duration_ms()),
         execution.tokens_used.to_string(),
         execution.credits_charged.to_string(),
-        execution.heartbeat_id.map(|id| id.to_string()).unwrap_or_default(),
+        execution
+            .heartbeat_id
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
         show::gist(execution),
     ]
 }
@@ -124,9 +148,9 @@ pub(crate) async fn log(ask: &LogArgs, control: &Control, out: &mut Out) -> anyh
     }
     out.line(&row(&execution).join("  "));
     for step in &steps {
-        let took = step.ended_at.map(|end| {
-            show::millis(end.as_millisecond() - step.begun_at.as_millisecond())
-        });
+        let took = step
+            .ended_at
+            .map(|end| show::millis(end.as_millisecond() - step.begun_at.as_millisecond()));
         out.line(&format!(
             "{:>3}  {:<8} {:<12} {:<20} {:>8}  {} tokens",
             step.seq,

@@ -24,7 +24,9 @@ pub(crate) async fn one_bot(control: &Control, ask: &BotWithin) -> anyhow::Resul
     let mut bots = bots(control, ask).await?;
     match bots.len() {
         1 => Ok(bots.remove(0)),
-        0 => Err(BadArgument("there is no bot yet; make one with `heartbeat bot create`".into()).into()),
+        0 => Err(
+            BadArgument("there is no bot yet; make one with `heartbeat bot create`".into()).into(),
+        ),
         _ => Err(BadArgument("there are several bots; name one with --bot".into()).into()),
     }
 }
@@ -53,7 +55,10 @@ pub(crate) async fn bot(
 async fn all_bots(control: &Control, project_id: ProjectId) -> anyhow::Result<Vec<Bot>> {
     let mut bots = Vec::new();
     for number in 1.. {
-        let page = control.store().bots(project_id, Page { number, size: 100 }).await?;
+        let page = control
+            .store()
+            .bots(project_id, Page { number, size: 100 })
+            .await?;
         let is_last = page.rows.len() < 100;
         bots.extend(page.rows);
         if is_last {
@@ -68,11 +73,17 @@ pub(crate) async fn heartbeat(
     control: &Control,
     ask: &HeartbeatArgs,
 ) -> anyhow::Result<(HeartbeatKey, Heartbeat)> {
-    let within = BotWithin { within: ask.within.clone(), bot: None };
+    let within = BotWithin {
+        within: ask.within.clone(),
+        bot: None,
+    };
     let named = &ask.heartbeat;
     let mut found = Vec::new();
     for bot in bots(control, &within).await? {
-        let all = control.store().heartbeats(bot.project_id, bot.id, None, control.now()).await?;
+        let all = control
+            .store()
+            .heartbeats(bot.project_id, bot.id, None, control.now())
+            .await?;
         found.extend(all.into_iter().filter(|heartbeat| {
             heartbeat.id.to_string() == *named || heartbeat.settings.label.as_ref() == Some(named)
         }));
@@ -83,7 +94,10 @@ pub(crate) async fn heartbeat(
             Ok((key(&heartbeat), heartbeat))
         }
         0 => Err(StoreError::NotFound(Thing::Heartbeat).into()),
-        _ => Err(BadArgument(format!("several heartbeats are called `{named}`; use the id")).into()),
+        _ => Err(BadArgument(format!(
+            "several heartbeats are called `{named}`; use the id"
+        ))
+        .into()),
     }
 }
 

@@ -19,14 +19,21 @@ pub(crate) async fn configure(
 ) -> anyhow::Result<()> {
     let existing: Option<HeartbeatId> = match &ask.uuid {
         Some(text) => Some(
-            text.parse().map_err(|_| BadArgument(format!("--uuid: `{text}` is not a UUID")))?,
+            text.parse()
+                .map_err(|_| BadArgument(format!("--uuid: `{text}` is not a UUID")))?,
         ),
         None => None,
     };
-    let bot_within = BotWithin { within: ask.within.clone(), bot: ask.bot.clone() };
+    let bot_within = BotWithin {
+        within: ask.within.clone(),
+        bot: ask.bot.clone(),
+    };
     let (project_id, bot_id) = match (&ask.uuid, &ask.bot) {
         (Some(uuid), None) => {
-            let target = HeartbeatArgs { heartbeat: uuid.clone(), within: ask.within.clone() };
+            let target = HeartbeatArgs {
+                heartbeat: uuid.clone(),
+                within: ask.within.clone(),
+            };
             let (key, _) = find::heartbeat(control, &target).await?;
             (key.project_id, key.bot_id)
         }
@@ -36,7 +43,9 @@ pub(crate) async fn configure(
         }
     };
     let change = change(ask)?;
-    let heartbeat = control.configure(project_id, BotRef::Id(bot_id), existing, change).await?;
+    let heartbeat = control
+        .configure(project_id, BotRef::Id(bot_id), existing, change)
+        .await?;
     one(&heartbeat, control, out);
     Ok(())
 }
@@ -45,7 +54,12 @@ fn change(ask: ConfigureArgs) -> anyhow::Result<HeartbeatChange> {
     fn set<T>(given: Option<T>) -> Patch<T> {
         given.map_or(Patch::Keep, Patch::Set)
     }
-    let hours = ask.schedule.active_hours.as_deref().map(schedule::hours).transpose();
+    let hours = ask
+        .schedule
+        .active_hours
+        .as_deref()
+        .map(schedule::hours)
+        .transpose();
     let (start, end) = hours.map_err(heartbeat_store::StoreError::from)?.unzip();
     let watch = ask.watch.as_deref().map(serde_json::from_str).transpose();
     Ok(HeartbeatChange {
@@ -72,11 +86,17 @@ fn change(ask: ConfigureArgs) -> anyhow::Result<HeartbeatChange> {
 pub(crate) async fn list(ask: &BotWithin, control: &Control, out: &mut Out) -> anyhow::Result<()> {
     let mut heartbeats = Vec::new();
     for bot in find::bots(control, ask).await? {
-        let all = control.store().heartbeats(bot.project_id, bot.id, None, control.now()).await?;
+        let all = control
+            .store()
+            .heartbeats(bot.project_id, bot.id, None, control.now())
+            .await?;
         heartbeats.extend(all);
     }
     if out.is_json() {
-        let rows: Vec<_> = heartbeats.iter().map(|one| show::heartbeat(one, control.now())).collect();
+        let rows: Vec<_> = heartbeats
+            .iter()
+            .map(|one| show::heartbeat(one, control.now()))
+            .collect();
         out.value(&json!({ "heartbeats": rows }));
         return Ok(());
     }
@@ -86,12 +106,19 @@ pub(crate) async fn list(ask: &BotWithin, control: &Control, out: &mut Out) -> a
             show::schedule(heartbeat),
             show::standing(heartbeat),
             show::next(heartbeat),
-            heartbeat.last_status.clone().unwrap_or_else(|| "never ran".into()),
+            heartbeat
+                .last_status
+                .clone()
+                .unwrap_or_else(|| "never ran".into()),
             heartbeat.id.to_string(),
         ]
     });
     let empty = "There is no heartbeat yet. Make one: heartbeat configure --prompt … --interval-minutes 30 --enabled true";
-    out.table(&["name", "schedule", "standing", "next", "last", "id"], rows.collect(), empty);
+    out.table(
+        &["name", "schedule", "standing", "next", "last", "id"],
+        rows.collect(),
+        empty,
+    );
     Ok(())
 }
 
@@ -136,7 +163,10 @@ pub(crate) async fn delete(
 ) -> anyhow::Result<()> {
     let (key, heartbeat) = find::heartbeat(control, ask).await?;
     control.delete(key).await?;
-    out.either(&json!({ "deleted": key.id }), &format!("Deleted {}", show::name(&heartbeat)));
+    out.either(
+        &json!({ "deleted": key.id }),
+        &format!("Deleted {}", show::name(&heartbeat)),
+    );
     Ok(())
 }
 
@@ -155,7 +185,10 @@ pub(crate) async fn cancel(
 
 fn one(heartbeat: &Heartbeat, control: &Control, out: &mut Out) {
     let last = heartbeat.last_status.as_deref().unwrap_or("never ran");
-    let budget = heartbeat.settings.credit_budget.map_or("unlimited".into(), |most| most.to_string());
+    let budget = heartbeat
+        .settings
+        .credit_budget
+        .map_or("unlimited".into(), |most| most.to_string());
     let text = format!(
         "{}\n  id        {}\n  schedule  {}\n  standing  {}\n  next      {}\n  last      {last}\n  credits   {} of {budget} this month",
         show::name(heartbeat),
@@ -165,5 +198,8 @@ fn one(heartbeat: &Heartbeat, control: &Control, out: &mut Out) {
         show::next(heartbeat),
         heartbeat.credits_used,
     );
-    out.either(&json!({ "heartbeat": show::heartbeat(heartbeat, control.now()) }), &text);
+    out.either(
+        &json!({ "heartbeat": show::heartbeat(heartbeat, control.now()) }),
+        &text,
+    );
 }

@@ -11,8 +11,14 @@ use crate::output::Out;
 /// Prints the newest messages.
 pub(crate) async fn run(ask: &InboxArgs, control: &Control, out: &mut Out) -> anyhow::Result<()> {
     let project = control.pick_project(ask.within.project.as_deref()).await?;
-    let filter = NoticeFilter { unread: ask.unread, ..NoticeFilter::default() };
-    let page = Page { number: 1, size: 50 };
+    let filter = NoticeFilter {
+        unread: ask.unread,
+        ..NoticeFilter::default()
+    };
+    let page = Page {
+        number: 1,
+        size: 50,
+    };
     let listed = control.store().notices(project.id, &filter, page).await?;
     if out.is_json() {
         let rows: Vec<_> = listed.rows.iter().map(show::notice).collect();
@@ -28,6 +34,10 @@ pub(crate) async fn run(ask: &InboxArgs, control: &Control, out: &mut Out) -> an
             notice.message,
         ]
     });
-    out.table(&["when", "status", "priority", "title", "message"], rows.collect(), "No messages.");
+    out.table(
+        &["when", "status", "priority", "title", "message"],
+        rows.collect(),
+        "No messages.",
+    );
     Ok(())
 }

@@ -24,6 +24,9 @@ pub(crate) async fn run(
         None => format!("http://{}", config.listen),
     });
     let link = format!("{base}/login?code={code}");
-    out.either(&json!({ "project_id": project.id, "url": link, "code": code }), &link);
+    out.either(
+        &json!({ "project_id": project.id, "url": link, "code": code }),
+        &link,
+    );
     Ok(())
 }

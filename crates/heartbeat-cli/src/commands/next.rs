@@ -21,7 +21,11 @@ pub(crate) fn run(ask: &NextArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
         Ok(fires) if out.is_json() => out.value(&json!({ "fires": fires })),
         Ok(fires) => fires.iter().for_each(|at| out.line(&at.to_string())),
         Err(violation) => {
-            note(&format!("error: --{}: {}", option(violation.field), violation.message));
+            note(&format!(
+                "error: --{}: {}",
+                option(violation.field),
+                violation.message
+            ));
             return Ok(ExitCode::from(2));
         }
     }
@@ -30,12 +34,18 @@ pub(crate) fn run(ask: &NextArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
 
 fn fires(ask: &NextArgs) -> Result<Vec<Timestamp>, Violation> {
     if ask.count == 0 || ask.count > COUNT_MAX {
-        return Err(Violation::input("count", format!("must be between 1 and {COUNT_MAX}")));
+        return Err(Violation::input(
+            "count",
+            format!("must be between 1 and {COUNT_MAX}"),
+        ));
     }
     let from = match &ask.from {
         None => SystemClock::default().now(),
         Some(text) => text.parse().map_err(|_| {
-            Violation::input("from", format!("`{text}` is not an RFC 3339 instant, such as 2026-11-23T09:00:00Z"))
+            Violation::input(
+                "from",
+                format!("`{text}` is not an RFC 3339 instant, such as 2026-11-23T09:00:00Z"),
+            )
         })?,
     };
     Ok(fields(&ask.schedule)?.parse(from)?.preview(from, ask.count))

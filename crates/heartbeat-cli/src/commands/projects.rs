@@ -28,7 +28,10 @@ pub(crate) async fn run(
             let project = control.pick_project(Some(&project)).await?;
             let project = control.set_plan(project.id, &plan).await?;
             let text = format!("{} is on plan {}", project.name, project.plan);
-            out.either(&json!({ "project_id": project.id, "plan": project.plan }), &text);
+            out.either(
+                &json!({ "project_id": project.id, "plan": project.plan }),
+                &text,
+            );
         }
     }
     Ok(())
@@ -52,10 +55,23 @@ async fn list(control: &Control, out: &mut Out) -> anyhow::Result<()> {
         return Ok(());
     }
     let rows = projects.into_iter().map(|project| {
-        let paused = if project.paused_at.is_some() { "paused" } else { "" };
-        vec![project.id.to_string(), project.name, project.plan, paused.into()]
+        let paused = if project.paused_at.is_some() {
+            "paused"
+        } else {
+            ""
+        };
+        vec![
+            project.id.to_string(),
+            project.name,
+            project.plan,
+            paused.into(),
+        ]
     });
-    out.table(&["id", "name", "plan", ""], rows.collect(), "There is no project yet.");
+    out.table(
+        &["id", "name", "plan", ""],
+        rows.collect(),
+        "There is no project yet.",
+    );
     Ok(())
 }
 
@@ -73,6 +89,9 @@ pub(crate) async fn key(ask: KeyCommand, control: &Control, out: &mut Out) -> an
     };
     let project = control.pick_project(within.project.as_deref()).await?;
     let api_key = control.create_key(project.id, scope).await?;
-    out.either(&json!({ "project_id": project.id, "api_key": api_key }), &api_key);
+    out.either(
+        &json!({ "project_id": project.id, "api_key": api_key }),
+        &api_key,
+    );
     Ok(())
 }

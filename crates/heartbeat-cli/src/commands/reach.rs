@@ -35,10 +35,15 @@ pub(crate) async fn resume(
 
 async fn reach(ask: &ReachArgs, control: &Control) -> anyhow::Result<Reach> {
     if let Some(project) = &ask.project {
-        return Ok(Reach::Project(control.pick_project(Some(project)).await?.id));
+        return Ok(Reach::Project(
+            control.pick_project(Some(project)).await?.id,
+        ));
     }
     if ask.bot.is_some() {
-        let within = BotWithin { within: Within { project: None }, bot: ask.bot.clone() };
+        let within = BotWithin {
+            within: Within { project: None },
+            bot: ask.bot.clone(),
+        };
         let bot = find::one_bot(control, &within).await?;
         return Ok(Reach::Bot(bot.project_id, bot.id));
     }

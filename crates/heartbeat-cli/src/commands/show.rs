@@ -18,7 +18,10 @@ use serde_json::Value;
 /// The label, or the beginning of the prompt.
 pub(crate) fn name(heartbeat: &Heartbeat) -> String {
     let settings = &heartbeat.settings;
-    settings.label.clone().unwrap_or_else(|| first_words(&settings.prompt, 40))
+    settings
+        .label
+        .clone()
+        .unwrap_or_else(|| first_words(&settings.prompt, 40))
 }
 
 /// When it fires, in a few words.
@@ -57,8 +60,13 @@ pub(crate) fn next(heartbeat: &Heartbeat) -> String {
     let (Standing::Active, Some(next)) = (heartbeat.standing(), heartbeat.next) else {
         return "-".into();
     };
-    let zone = heartbeat.schedule().map_or(TimeZone::UTC, |schedule| schedule.zone);
-    next.at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    let zone = heartbeat
+        .schedule()
+        .map_or(TimeZone::UTC, |schedule| schedule.zone);
+    next.at
+        .to_zoned(zone)
+        .strftime("%Y-%m-%d %H:%M:%S %Z")
+        .to_string()
 }
 
 /// An instant in UTC, to the second.
@@ -89,13 +97,18 @@ pub(crate) fn status(execution: &Execution) -> String {
 
 /// What came of it, in one line.
 pub(crate) fn gist(execution: &Execution) -> String {
-    let missed = execution.missed_count.map(|count| format!("{count} moments"));
+    let missed = execution
+        .missed_count
+        .map(|count| format!("{count} moments"));
     let words = execution.error_message.clone().or(missed);
     first_words(&words.unwrap_or_else(|| execution.response.clone()), 60)
 }
 
 fn first_words(text: &str, most: usize) -> String {
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
     if line.chars().count() <= most {
         return line.into();
     }

@@ -14,7 +14,10 @@ pub(crate) async fn run(ask: &StatsArgs, control: &Control, out: &mut Out) -> an
         return Err(BadArgument("--days must be between 1 and 366".into()).into());
     }
     let bot = find::one_bot(control, &ask.bot).await?;
-    let stats = control.store().stats(bot.project_id, bot.id, ask.days, control.now()).await?;
+    let stats = control
+        .store()
+        .stats(bot.project_id, bot.id, ask.days, control.now())
+        .await?;
     if out.is_json() {
         out.value(&json!({ "stats": show::stats(&stats) }));
         return Ok(());
@@ -32,9 +35,22 @@ pub(crate) async fn run(ask: &StatsArgs, control: &Control, out: &mut Out) -> an
         ]
     };
     let mut rows = vec![row("all".into(), &stats.all)];
-    rows.extend(stats.by_day.iter().map(|(day, counts)| row(day.to_string(), counts)));
-    let heading =
-        ["day", "total", "success", "error", "skipped", "cancelled", "tokens", "credits"];
+    rows.extend(
+        stats
+            .by_day
+            .iter()
+            .map(|(day, counts)| row(day.to_string(), counts)),
+    );
+    let heading = [
+        "day",
+        "total",
+        "success",
+        "error",
+        "skipped",
+        "cancelled",
+        "tokens",
+        "credits",
+    ];
     out.table(&heading, rows, "");
     Ok(())
 }

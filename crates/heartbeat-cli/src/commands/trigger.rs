@@ -23,9 +23,16 @@ pub(crate) async fn run(
     }
     let wait = SignedDuration::from_secs(i64::from(ask.wait_seconds));
     let execution = control.trigger(key, wait).await?;
-    out.either(&json!({ "result": show::result(&execution) }), &text(&execution));
+    out.either(
+        &json!({ "result": show::result(&execution) }),
+        &text(&execution),
+    );
     let is_fine = execution.phase != Phase::Ended || execution.status == Some(Status::Success);
-    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn text(execution: &Execution) -> String {
@@ -35,9 +42,15 @@ fn text(execution: &Execution) -> String {
             execution.id, execution.id
         );
     }
-    let reason = execution.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = execution
+        .reason
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
     let status = execution.status.map_or("", Status::as_str);
-    let words = execution.error_message.as_deref().unwrap_or(&execution.response);
+    let words = execution
+        .error_message
+        .as_deref()
+        .unwrap_or(&execution.response);
     format!(
         "{status}{reason} in {} ms, {} tokens, {} credits\n{words}",
         execution.duration_ms(),

@@ -15,7 +15,10 @@ pub(crate) struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { slots: 1_000, drain_seconds: 10 }
+        Self {
+            slots: 1_000,
+            drain_seconds: 10,
+        }
     }
 }
 

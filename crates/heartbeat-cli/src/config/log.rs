@@ -16,7 +16,10 @@ pub(crate) struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info".into(), format: "text".into() }
+        Self {
+            level: "info".into(),
+            format: "text".into(),
+        }
     }
 }
 
@@ -26,7 +29,8 @@ impl LogConfig {
         let Ok(filter) = self.level.parse::<EnvFilter>() else {
             bail!("log.level `{}` is not a level or filter", self.level);
         };
-        let log = tracing_subscriber::fmt().with_env_filter(filter)
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal());
         let begun = match self.format.as_str() {

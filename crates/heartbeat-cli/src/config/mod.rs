@@ -129,7 +129,10 @@ fn variable(key: &str) -> String {
 fn parsed(key: &str, text: &str) -> Value {
     let is_list = matches!(key, "watch.local_roots" | "watch.http_hosts");
     if is_list && !text.trim_start().starts_with('[') {
-        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items = text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
         return Value::Array(items.map(|item| Value::String(item.into())).collect());
     }
     let is_text = !is_list && !key.starts_with("engine.");
@@ -146,8 +149,12 @@ fn set(table: &mut Table, key: &str, value: Value) -> anyhow::Result<()> {
             Ok(())
         }
         Some((section, rest)) => {
-            let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            let Value::Table(section) = section else { bail!("the section is not a table") };
+            let section = table
+                .entry(section)
+                .or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(section) = section else {
+                bail!("the section is not a table")
+            };
             set(section, rest, value)
         }
     }
@@ -170,10 +177,16 @@ mod tests {
         std::fs::write(&file, "listen = \"127.0.0.1:1\"\n[engine]\nslots = 5\n").unwrap();
         let environment = Environment::from([
             ("HEARTBEAT_ENGINE_SLOTS".into(), "7".into()),
-            ("HEARTBEAT_WATCH_HTTP_HOSTS".into(), "a.example, b.example:80".into()),
+            (
+                "HEARTBEAT_WATCH_HTTP_HOSTS".into(),
+                "a.example, b.example:80".into(),
+            ),
         ]);
         let config = Config::load(Some(&file), &environment).unwrap();
-        assert_eq!((config.listen.as_str(), config.engine.slots), ("127.0.0.1:1", 7));
+        assert_eq!(
+            (config.listen.as_str(), config.engine.slots),
+            ("127.0.0.1:1", 7)
+        );
         assert_eq!(config.watch.http_hosts, ["a.example", "b.example:80"]);
     }
 

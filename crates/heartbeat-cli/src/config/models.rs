@@ -33,7 +33,9 @@ pub(crate) struct NamedConfig {
 
 impl std::fmt::Debug for NamedConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NamedConfig").field("model", &self.model).finish_non_exhaustive()
+        f.debug_struct("NamedConfig")
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,9 +58,18 @@ pub(crate) struct RatesConfig {
 impl ModelsConfig {
     /// The settings of the models, with keys and addresses from the environment.
     pub(crate) fn settings(&self, environment: &Environment) -> anyhow::Result<ModelSettings> {
-        let text = |name: &str| environment.get(name).filter(|text| !text.is_empty()).cloned();
+        let text = |name: &str| {
+            environment
+                .get(name)
+                .filter(|text| !text.is_empty())
+                .cloned()
+        };
         let secret = |name: &str| text(name).and_then(Secret::new);
-        let named = self.named.iter().map(|(name, model)| (name.clone(), model.named())).collect();
+        let named = self
+            .named
+            .iter()
+            .map(|(name, model)| (name.clone(), model.named()))
+            .collect();
         let mut rates = BTreeMap::new();
         for (name, config) in &self.rates {
             rates.insert(name.clone(), config.rates(name)?);
@@ -96,7 +107,9 @@ impl RatesConfig {
     fn rates(&self, name: &str) -> anyhow::Result<Rates> {
         let micro = |credits: f64| -> anyhow::Result<u64> {
             if !(0.0..=1_000_000.0).contains(&credits) {
-                anyhow::bail!("models.rates.{name}: a rate must be between 0 and 1,000,000 credits");
+                anyhow::bail!(
+                    "models.rates.{name}: a rate must be between 0 and 1,000,000 credits"
+                );
             }
             #[expect(
                 clippy::cast_possible_truncation,

@@ -87,6 +87,9 @@ mod tests {
     fn a_shipped_plan_keeps_what_is_left_out() {
         let plans = read("[[plan]]\nname = \"Starter\"\nminimum_minutes = 10\n");
         let starter = plans.find("starter").unwrap();
-        assert_eq!((starter.minimum_minutes, starter.heartbeats_per_agent), (10, Some(3)));
+        assert_eq!(
+            (starter.minimum_minutes, starter.heartbeats_per_agent),
+            (10, Some(3))
+        );
     }
 }

@@ -14,13 +14,19 @@ pub(crate) struct WebhookConfig {
 
 impl std::fmt::Debug for WebhookConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WebhookConfig").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("WebhookConfig")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
 impl WebhookConfig {
     pub(crate) fn channels(&self) -> Vec<Channel> {
-        self.url.as_ref().map(|_| Channel::Webhook).into_iter().collect()
+        self.url
+            .as_ref()
+            .map(|_| Channel::Webhook)
+            .into_iter()
+            .collect()
     }
 
     pub(crate) fn carrier(&self) -> Result<Webhook, WebhookError> {

@@ -116,10 +116,11 @@ impl SqliteStore {
         })
     }
 
-    /// Lets verbs that wait end, and closes the file.
+    /// Lets verbs that wait end, and closes the file. The writer goes last: only the last
+    /// connection brings everything into the one file, and one that reads may not.
     pub async fn close(&self) {
-        self.queue.stop().await;
         self.readers.close().await;
+        self.queue.stop().await;
     }
 
     /// Runs a verb that writes; answers once it is durable.
@@ -168,7 +169,8 @@ async fn connect(path: &Path, options: OpenOptions) -> Result<SqliteConnection> 
 
 /// Checks that the file can be written, and migrates it.
 async fn prepare(conn: &mut SqliteConnection) -> Result<()> {
-    let probe = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+    // On a read-only file BEGIN IMMEDIATE alone begins a transaction that reads.
+    let probe = sqlx::raw_sql("BEGIN IMMEDIATE; PRAGMA user_version = 0; ROLLBACK")
         .execute(&mut *conn)
         .await;
     probe.map_err(|error| failure(&error))?;

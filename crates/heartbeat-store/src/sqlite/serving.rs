@@ -76,7 +76,10 @@ fn lock_path(db_path: &Path) -> PathBuf {
 fn taken(db_path: &Path, file: &mut File) -> StoreError {
     let mut text = String::new();
     let read = file.read_to_string(&mut text).is_ok();
-    let pid = text.lines().next().and_then(|line| line.parse::<u32>().ok());
+    let pid = text
+        .lines()
+        .next()
+        .and_then(|line| line.parse::<u32>().ok());
     let who = match pid.filter(|_| read) {
         Some(pid) => format!(" (process {pid})"),
         None => String::new(),

@@ -23,7 +23,11 @@ impl World {
             heartbeat: Some(true),
             ..BotChange::default()
         };
-        self.control.for_demo().create_bot(self.project.id, ask).await.unwrap()
+        self.control
+            .for_demo()
+            .create_bot(self.project.id, ask)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn heartbeat(&self, bot: &Bot, label: &str, prompt: &str) -> Heartbeat {

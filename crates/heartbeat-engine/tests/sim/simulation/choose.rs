@@ -114,11 +114,8 @@ impl World {
         if self.hint.is_none() {
             self.hint = Some(Hint::look(&self.db, wall).await);
         }
-        let due = self
-            .hint
-            .as_ref()
-            .and_then(|hint| hint.at)
-            .is_some_and(|at| at <= wall);
+        let due = self.hint.as_ref().and_then(|hint| hint.at);
+        let due = due.is_some_and(|at| at <= wall) || self.is_stranded();
         if !due {
             return Vec::new();
         }
@@ -129,6 +126,12 @@ impl World {
             })
         });
         able.map(|(number, _)| Choice::Beat(number)).collect()
+    }
+
+    /// Whether something is open although nobody is at work: the next beat has to see to it.
+    fn is_stranded(&self) -> bool {
+        let running = self.hint.as_ref().is_some_and(Hint::is_running);
+        running && self.stage.lock().gates.is_empty()
     }
 
     /// Moves time to when something can happen.
@@ -166,6 +169,7 @@ impl World {
     }
 
     fn moments(&self, real: i64) -> Vec<i64> {
+        let stranded = self.is_stranded();
         let mut state = self.stage.lock();
         let mut moments: Vec<i64> = state
             .gates
@@ -185,6 +189,9 @@ impl World {
         }
         let hint = self.hint.as_ref().and_then(|hint| hint.at);
         let some_work = self.slots.iter().any(|slot| slot.up().is_some());
+        if stranded && some_work {
+            moments.push(real + 1_000);
+        }
         if let (Some(at), true) = (hint, some_work) {
             let at = at - self.stage.time.turned();
             let later = real + state.dice.between(200, 1_000);
