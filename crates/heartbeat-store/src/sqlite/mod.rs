@@ -148,7 +148,7 @@ fn connect_options(path: &Path, options: OpenOptions) -> SqliteConnectOptions {
         .statement_cache_capacity(256)
         // Rows come from the driver's thread; a short queue would switch threads for each few.
         .row_buffer_size(2_048)
-        .pragma("cache_size", "-32768")
+        .pragma("cache_size", "-8192")
         .pragma("temp_store", "memory")
         .disable_statement_logging()
 }
@@ -161,6 +161,10 @@ async fn connect(path: &Path, options: OpenOptions) -> Result<SqliteConnection> 
     };
     let options = connect_options(path, options)
         .create_if_missing(options.create)
+        // Fires touch pages all over the file: what is still in memory, or written once for many
+        // commits, is not read or written again for each.
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "16384")
         .journal_mode(SqliteJournalMode::Wal)
         .foreign_keys(true)
         .synchronous(durability);
