@@ -38,14 +38,22 @@ pub struct Owner<'a> {
 ///
 /// The credits drawn are the spent micro-credits rounded up once. The next due time is the first
 /// value of the schedule later than `now`; every value passed over is covered by a row. Only fires
-/// of the schedule move the breaker. The baseline moves only with a success.
+/// of the schedule move the breaker. The baseline moves only with a success. What has spent, if only
+/// on a turn whose answer was lost, was not skipped: it ends as an error that nobody counts.
 #[must_use]
 pub fn settle(
     execution: &Execution,
     owner: Option<Owner<'_>>,
-    ending: Ending,
+    mut ending: Ending,
     now: Timestamp,
 ) -> Settlement {
+    if let (Outcome::Skipped { reason }, true) = (&ending.outcome, execution.held.spent > 0) {
+        ending.outcome = Outcome::Error {
+            reason: *reason,
+            message: "stopped after it had spent credits".to_owned(),
+            breaker: BreakerEffect::Ignored,
+        };
+    }
     let row = ended_row(execution, &ending, now);
     let mut settlement = Settlement {
         execution: row,

@@ -20,7 +20,7 @@ pub(crate) enum Stop {
 /// What the journal knows beyond the session's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Circumstance {
-    /// Whether any turn of this execution was answered.
+    /// Whether any turn of this execution cost anything, a lost one included.
     pub(crate) spent: bool,
     /// The level of budget that refused.
     pub(crate) scope: Option<Scope>,
@@ -56,7 +56,9 @@ pub(crate) fn of_session(
                 .collect(),
             ..Ending::plain(Outcome::Success)
         },
-        Ended::ModelUnavailable { message, spent } => unavailable(message, spent, whose),
+        Ended::ModelUnavailable { message, spent } => {
+            unavailable(message, spent || circumstance.spent, whose)
+        }
         Ended::ModelDenied(error) => denied(&error, whose),
         Ended::Failed { code, message } => {
             failed(code.parse().unwrap_or(Reason::Internal), message)

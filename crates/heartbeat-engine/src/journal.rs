@@ -54,7 +54,7 @@ impl<'a> FireJournal<'a> {
     pub(crate) fn new(parts: &'a Parts, hold: Hold, recorded: Vec<Step>) -> Self {
         let spent = recorded
             .iter()
-            .any(|step| step.kind == StepKind::Turn && step.tokens > 0);
+            .any(|step| step.kind == StepKind::Turn && (step.tokens > 0 || step.micro_charged > 0));
         let circumstance = Circumstance {
             spent,
             ..Circumstance::default()

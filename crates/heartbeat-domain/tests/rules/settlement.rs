@@ -90,6 +90,19 @@ fn spent_micro_credits_are_rounded_up_once() {
 }
 
 #[test]
+fn what_has_spent_on_a_lost_turn_ends_as_an_error_that_nobody_counts_and_never_as_skipped() {
+    let mut heartbeat = active(settings());
+    let mut row = begin(&mut heartbeat, Trigger::Schedule, clock("09:30:00"));
+    row.held.spent = 1;
+    let ending = Ending::plain(skipped(Reason::BudgetExhausted));
+    let settlement = settled(&heartbeat, &row, (ending, &[]), clock("09:31:00"));
+    assert_eq!(settlement.execution.status, Some(Status::Error));
+    assert_eq!(settlement.execution.reason, Some(Reason::BudgetExhausted));
+    assert_eq!(settlement.execution.credits_charged, 1);
+    assert_eq!(settlement.heartbeat.map(|after| after.error_count), Some(0));
+}
+
+#[test]
 fn moments_missed_before_a_fire_that_is_skipped_for_the_same_reason_share_its_row() {
     use Reason::{Capacity, Downtime};
     // Trigger, why the moments before were missed, outcome, and whether they share a row.
