@@ -200,7 +200,7 @@ fn overdrawn(
     now: Timestamp,
 ) -> Option<(Reason, Option<Timestamp>)> {
     let scope = match row.reason {
-        Some(Reason::Plan) if row.status == Some(Status::Skipped) => {
+        Some(Reason::Plan) if row.status != Some(Status::Cancelled) => {
             return Some((Reason::Plan, None));
         }
         Some(Reason::BudgetExhausted) => Scope::Heartbeat,
