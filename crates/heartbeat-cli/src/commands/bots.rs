@@ -1,6 +1,5 @@
 //! `heartbeat bot`.
 
-use anyhow::Context;
 use heartbeat_domain::bot::{Bot, BotChange};
 use heartbeat_engine::control::Control;
 use heartbeat_store::verbs::BotRef;
@@ -9,7 +8,7 @@ use serde_json::json;
 use super::{find, show};
 use crate::args::{BotCommand, BotFields, BotWithin, Within};
 use crate::config::Config;
-use crate::output::Out;
+use crate::output::{BadArgument, Out};
 
 /// Makes, lists, shows, changes and deletes agents.
 pub(crate) async fn run(
@@ -25,10 +24,11 @@ pub(crate) async fn run(
             within,
         } => {
             fields.model = fields.model.or_else(|| config.models.default.clone());
-            fields.model.as_ref().context(
-                "--model is required, as provider/name, such as openai/gpt-5.5 or ollama/qwen3 \
-                 (or set models.default)",
-            )?;
+            if fields.model.is_none() {
+                let message = "--model is required, as provider/name, such as openai/gpt-5.5 or \
+                               ollama/qwen3 (or set models.default)";
+                return Err(BadArgument(message.into()).into());
+            }
             let project = control.pick_project(within.project.as_deref()).await?;
             let bot = control
                 .create_bot(project.id, change(Some(name), fields))

@@ -1,6 +1,5 @@
 //! `heartbeat configure`, `list`, `read`, `enable`, `disable`, `delete`, `cancel`.
 
-use anyhow::Context;
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch};
 use heartbeat_domain::ids::HeartbeatId;
 use heartbeat_engine::control::Control;
@@ -62,6 +61,7 @@ fn change(ask: ConfigureArgs) -> anyhow::Result<HeartbeatChange> {
         .transpose();
     let (start, end) = hours.map_err(heartbeat_store::StoreError::from)?.unzip();
     let watch = ask.watch.as_deref().map(serde_json::from_str).transpose();
+    let watch = watch.map_err(|error| BadArgument(format!("--watch is not a watch: {error}")))?;
     Ok(HeartbeatChange {
         label: set(ask.label),
         prompt: set(ask.prompt),
@@ -72,7 +72,7 @@ fn change(ask: ConfigureArgs) -> anyhow::Result<HeartbeatChange> {
         active_hours_end: set(end),
         active_days: set(ask.schedule.active_days),
         timezone: set(ask.schedule.timezone),
-        watch: set(watch.context("--watch is not a watch")?),
+        watch: set(watch),
         credit_budget: set(ask.credit_budget),
         max_consecutive_errors: set(ask.max_consecutive_errors),
         catch_up_minutes: set(ask.catch_up_minutes),
