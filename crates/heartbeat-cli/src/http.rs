@@ -38,7 +38,7 @@ pub(crate) fn router(served: Served<'_>, model: &DefaultModel) -> anyhow::Result
             is_demo_model: model.is_demo,
         },
     });
-    Ok(api.merge(web))
+    Ok(api.merge(web).fallback(heartbeat_api::not_found))
 }
 
 /// Serves until `shutdown`; open connections may come to their end.
