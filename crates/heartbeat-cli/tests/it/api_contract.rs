@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::{Api, texts};
 use crate::support::client::{Answer, Ask, send};
-use crate::support::dialect::Dialect;
+use crate::support::dialect::{Dialect, Work};
 use crate::support::home::Home;
 use crate::support::wait::within;
 use heartbeat_testkit::model_server::{ModelServer, Reply};
@@ -49,126 +49,135 @@ fn keys(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-#[tokio::test]
-async fn the_captured_requests_of_the_published_client_are_answered() {
-    let model = ModelServer::answering(|_| Reply::say("Two refunds above the limit.")).await;
-    let home = Home::new().with_openai(&model);
-    let api = home.api().await;
-    let (project, bot) = (
-        api.project_id.clone(),
-        api.bot("Scout", "openai/scripted-model").await,
-    );
-    let post = async |what: &str, body: String| {
-        as_the_client(&api, "POST", &format!("/v1/bot/heartbeat/{what}"), &body).await
-    };
-    let get = async |what: &str| {
-        let path = format!("/v1/bot/heartbeat/{what}project_id={project}&bot_id={bot}");
-        as_the_client(&api, "GET", &path, "").await
-    };
-    let least = format!(r#"{{"project_id":"{project}","bot_id":"{bot}","prompt":"p"}}"#);
-    let made = post("configure", least).await.ok()["heartbeat"].clone();
-    let published = [
-        "uuid",
-        "bot_id",
-        "member_id",
-        "prompt",
-        "interval_minutes",
-        "cron_pattern",
-        "enabled",
-        "active_hours_start",
-        "active_hours_end",
-        "active_days",
-        "timezone",
-        "credit_budget",
-        "credits_used",
-        "last_executed_at",
-        "last_status",
-        "execution_count",
-        "error_count",
-        "max_consecutive_errors",
-        "created_at",
-        "updated_at",
-    ];
-    assert_eq!(keys(&made)[..published.len()], published);
-    assert_eq!(
-        (&made["enabled"], &made["interval_minutes"]),
-        (&json!(0), &json!(30))
-    );
-    let id = made["uuid"].as_str().unwrap();
+/// The published client, with one agent.
+struct Client {
+    _home: Home,
+    _model: ModelServer,
+    api: Api,
+    bot: String,
+}
 
-    // What one client object has sent before is sent again, with another call's heartbeat_id.
+impl Client {
+    async fn new() -> Self {
+        let model = ModelServer::answering(|_| Reply::say("Two refunds above the limit.")).await;
+        let home = Home::new().with_openai(&model);
+        let api = home.api().await;
+        let bot = api.bot("Scout", "openai/scripted-model").await;
+        Self {
+            _home: home,
+            _model: model,
+            api,
+            bot,
+        }
+    }
+
+    /// `project_id`, `bot_id`, and what else a body has.
+    async fn post(&self, what: &str, rest: &str) -> Answer {
+        let (project, bot) = (&self.api.project_id, &self.bot);
+        let body = format!(r#"{{"project_id":"{project}","bot_id":"{bot}"{rest}}}"#);
+        as_the_client(
+            &self.api,
+            "POST",
+            &format!("/v1/bot/heartbeat/{what}"),
+            &body,
+        )
+        .await
+    }
+
+    async fn ask(&self, method: &str, what: &str, rest: &str) -> Answer {
+        let (project, bot) = (&self.api.project_id, &self.bot);
+        let path = format!("/v1/bot/heartbeat/{what}?project_id={project}&bot_id={bot}{rest}");
+        as_the_client(&self.api, method, &path, "").await
+    }
+
+    async fn made(&self) -> Value {
+        self.post("configure", r#","prompt":"p""#).await.ok()["heartbeat"].clone()
+    }
+}
+
+const HEARTBEAT: &str = "uuid bot_id member_id prompt interval_minutes cron_pattern enabled \
+    active_hours_start active_hours_end active_days timezone credit_budget credits_used \
+    last_executed_at last_status execution_count error_count max_consecutive_errors created_at \
+    updated_at";
+const RESULT: &str = "status response duration_ms tokens_used credits_charged";
+const LOG: &str = "uuid type status prompt response duration_ms tokens_used credits_charged \
+    error_message created_at";
+
+/// An object begins with the published fields, in their order; ours come after them.
+#[track_caller]
+fn begins(object: &Value, published: &str) {
+    let keys = keys(object).join(" ");
+    assert!(keys.starts_with(published), "{keys}");
+}
+
+#[tokio::test]
+async fn the_least_that_the_published_client_sends_makes_a_heartbeat_that_is_off() {
+    let client = Client::new().await;
+    let made = client.made().await;
+    begins(&made, HEARTBEAT);
+    assert_eq!(made["enabled"], 0);
+    assert_eq!(made["interval_minutes"], 30);
+    let (project, path) = (&client.api.project_id, "/v1/bot/heartbeat/configure");
+    let nothing = format!(r#"{{"project_id":"{project}","bot_id":null,"prompt":null}}"#);
+    let nothing = as_the_client(&client.api, "POST", path, &nothing).await;
+    assert_eq!(nothing.status, 400);
+}
+
+/// What one client object has sent before is sent again, with another call's `heartbeat_id`.
+#[tokio::test]
+async fn what_the_published_client_has_left_over_changes_nothing() {
+    let client = Client::new().await;
+    let made = client.made().await;
+    let id = made["uuid"].as_str().unwrap();
     let leftovers = format!(
-        r#"{{"project_id":"{project}","name":"n","model":"m","instruction":"i","status":"1","bot_id":"{bot}","prompt":"q","cron_pattern":"30 8 * * 1-5","enabled":true,"credit_budget":250,"heartbeat_id":"{id}","chat_mode":"ask"}}"#
+        r#","name":"n","model":"m","instruction":"i","status":"1","prompt":"q","cron_pattern":"30 8 * * 1-5","enabled":true,"credit_budget":250,"heartbeat_id":"{id}","chat_mode":"ask""#
     );
-    let second = post("configure", leftovers.clone()).await.ok()["heartbeat"].clone();
+    let second = client.post("configure", &leftovers).await.ok()["heartbeat"].clone();
     assert_ne!(second["uuid"], made["uuid"], "heartbeat_id updates nothing");
     assert_eq!(second["cron_pattern"], "30 8 * * 1-5");
     assert_eq!(second["interval_minutes"], Value::Null);
-    let enabled = post("enable", leftovers).await.ok();
+    let enabled = client.post("enable", &leftovers).await.ok()["heartbeat"].clone();
     assert_eq!(
-        (
-            &enabled["heartbeat"]["uuid"],
-            &enabled["heartbeat"]["enabled"]
-        ),
+        (&enabled["uuid"], &enabled["enabled"]),
         (&json!(id), &json!(1))
     );
+    assert_eq!(enabled["cron_pattern"], Value::Null);
+}
 
-    let ids = format!(r#"{{"project_id":"{project}","bot_id":"{bot}","heartbeat_id":"{id}"}}"#);
-    let result = post("trigger", ids.clone()).await.ok()["result"].clone();
-    let published = [
-        "status",
-        "response",
-        "duration_ms",
-        "tokens_used",
-        "credits_charged",
-    ];
-    assert_eq!(keys(&result)[..published.len()], published);
-    assert_eq!(
-        (&result["status"], &result["tokens_used"]),
-        (&json!("success"), &json!(110))
+#[tokio::test]
+async fn the_captured_calls_of_the_published_client_are_answered_in_its_shapes() {
+    let client = Client::new().await;
+    let made = client.made().await;
+    let heartbeat = made["uuid"].as_str().unwrap();
+    let (named, asked) = (
+        format!(r#","heartbeat_id":"{heartbeat}""#),
+        format!("&heartbeat_id={heartbeat}"),
     );
-    assert_eq!(post("disable", ids).await.ok()["heartbeat"]["enabled"], 0);
+    let result = client.post("trigger", &named).await.ok()["result"].clone();
+    begins(&result, RESULT);
+    assert_eq!(result["status"], "success");
+    assert_eq!(result["tokens_used"], 110);
+    let disabled = client.post("disable", &named).await.ok();
+    assert_eq!(disabled["heartbeat"]["enabled"], 0);
 
-    let listed = get("readall?").await.ok();
+    let listed = client.ask("GET", "readall", "").await.ok();
     assert_eq!(keys(&listed), ["heartbeats"]);
-    assert_eq!(listed["heartbeats"].as_array().unwrap().len(), 2);
-    let path =
-        format!("/v1/bot/heartbeat/read?project_id={project}&bot_id={bot}&heartbeat_id={id}");
-    let one = as_the_client(&api, "GET", &path, "").await.ok();
-    assert_eq!(one["heartbeat"]["execution_count"], 1);
-    let logs = get("logs?").await.ok();
+    begins(&listed["heartbeats"][0], HEARTBEAT);
+    let read = client.ask("GET", "read", &asked).await.ok();
+    assert_eq!(read["heartbeat"]["execution_count"], 1);
+    let logs = client.ask("GET", "logs", "").await.ok();
     assert_eq!(keys(&logs), ["total", "logs", "pagination"]);
-    let published = [
-        "uuid",
-        "type",
-        "status",
-        "prompt",
-        "response",
-        "duration_ms",
-        "tokens_used",
-        "credits_charged",
-        "error_message",
-        "created_at",
-    ];
-    assert_eq!(keys(&logs["logs"][0])[..published.len()], published);
+    begins(&logs["logs"][0], LOG);
     let page = json!({ "page": 1, "per_page": 20, "total": 1, "total_pages": 1 });
     assert_eq!(logs["pagination"], page);
-    let stats = get("stats?").await.ok()["stats"].clone();
-    assert_eq!(
-        (&stats["total_executions"], &stats["success_rate"]),
-        (&json!(1), &json!(100.0))
-    );
-    let path =
-        format!("/v1/bot/heartbeat/delete?project_id={project}&bot_id={bot}&heartbeat_id={id}");
-    let deleted = as_the_client(&api, "DELETE", &path, "").await.ok();
+    let stats = client.ask("GET", "stats", "").await.ok()["stats"].clone();
+    assert_eq!(stats["total_executions"], 1);
+    assert_eq!(stats["success_rate"], 100.0);
+    let deleted = client.ask("DELETE", "delete", &asked).await.ok();
     assert!(deleted["message"].is_string());
-    let nothing = post(
-        "configure",
-        format!(r#"{{"project_id":"{project}","bot_id":null,"prompt":null}}"#),
-    );
-    assert_eq!(nothing.await.status, 400);
-    let subscribers = format!("/v1/bot/subscriber/readall?project_id={project}&page=1&per_page=10");
-    as_the_client(&api, "GET", &subscribers, "").await.ok();
+    let project = &client.api.project_id;
+    let path = format!("/v1/bot/subscriber/readall?project_id={project}&page=1&per_page=10");
+    as_the_client(&client.api, "GET", &path, "").await.ok();
 }
 
 #[tokio::test]
@@ -215,30 +224,28 @@ async fn both_versions_of_the_schedule_are_configured_and_one_replaces_the_other
     );
 }
 
-#[tokio::test]
-async fn the_log_is_filtered_and_paged_and_the_counts_add_up() {
+/// Two heartbeats with three and two executions, of which the second failed.
+async fn five_executions() -> (Work, Value) {
     let refusal = Reply::status(400, &[], r#"{"error":{"message":"no"}}"#);
-    let script = [
-        Reply::say("a"),
-        refusal,
-        Reply::say("b"),
-        Reply::say("c"),
-        Reply::say("d"),
-    ];
+    let script = ["a", "", "b", "c", "d"].map(|said| match said {
+        "" => refusal.clone(),
+        said => Reply::say(said),
+    });
     let work = Dialect::OpenAi.work(script).await;
-    let other = work
-        .api
-        .configure(&work.bot, json!({ "prompt": "Another." }))
-        .await;
-    for heartbeat in [
-        &work.heartbeat,
-        &work.heartbeat,
-        &work.heartbeat,
-        &other,
-        &other,
-    ] {
-        work.api.trigger(heartbeat).await;
+    let fields = json!({ "prompt": "Another." });
+    let other = work.api.configure(&work.bot, fields).await;
+    for _ in 0..3 {
+        work.api.trigger(&work.heartbeat).await;
     }
+    for _ in 0..2 {
+        work.api.trigger(&other).await;
+    }
+    (work, other)
+}
+
+#[tokio::test]
+async fn the_log_is_filtered_and_paged_and_outlives_its_heartbeat() {
+    let (work, other) = five_executions().await;
     let (api, bot) = (&work.api, &work.bot);
     let said = async |query: &str| {
         let logs = api.logs(bot, query).await;
@@ -246,52 +253,38 @@ async fn the_log_is_filtered_and_paged_and_the_counts_add_up() {
     };
     assert_eq!(said("").await, "d c b  a", "newest first");
     assert_eq!(said("status=success").await, "d c b a");
-    assert_eq!(
-        api.logs(bot, "status=error").await[0]["reason"],
-        "model_error"
-    );
+    let failed = api.logs(bot, "status=error").await;
+    assert_eq!(texts(&failed, "reason"), ["model_error"]);
     let id = other["uuid"].as_str().unwrap();
-    assert_eq!(said(&format!("heartbeat_id={id}")).await, "d c");
+    let of_other = format!("heartbeat_id={id}");
+    assert_eq!(said(&of_other).await, "d c");
     assert_eq!(said("per_page=2&page=1").await, "d c");
     assert_eq!(said("per_page=2&page=3").await, "a");
     assert_eq!(said("per_page=2&page=4").await, "");
-    let stats = api
-        .get("/v1/bot/heartbeat/stats", &format!("bot_id={bot}&days=1"))
-        .await;
-    let stats = stats.ok()["stats"].clone();
-    let counts = [
-        "total_executions",
-        "success_count",
-        "error_count",
-        "skipped_count",
-    ];
-    assert_eq!(
-        counts.map(|name| stats[name].as_u64().unwrap()),
-        [5, 4, 1, 0]
-    );
-    assert_eq!(
-        (&stats["success_rate"], &stats["total_tokens"]),
-        (&json!(80.0), &json!(440))
-    );
-    assert_eq!(stats["by_type"]["heartbeat"]["count"], 5);
-    let of_day = stats["time_series"].as_array().unwrap().iter();
-    assert_eq!(
-        of_day
-            .map(|day| day["total"].as_u64().unwrap())
-            .sum::<u64>(),
-        5
-    );
-    api.act("delete", &other).await;
-    let path = format!(
-        "/v1/bot/heartbeat/delete?project_id={}&bot_id={bot}&heartbeat_id={id}",
-        api.project_id
-    );
+    let project = &api.project_id;
+    let path =
+        format!("/v1/bot/heartbeat/delete?project_id={project}&bot_id={bot}&heartbeat_id={id}");
     api.send("DELETE", &path, b"").await.ok();
-    assert_eq!(
-        said(&format!("heartbeat_id={id}")).await,
-        "d c",
-        "the record outlives it"
-    );
+    assert_eq!(said(&of_other).await, "d c", "the record outlives it");
+}
+
+#[tokio::test]
+async fn the_counts_add_up() {
+    let (work, _) = five_executions().await;
+    let query = format!("bot_id={}&days=2", work.bot);
+    let stats = work.api.get("/v1/bot/heartbeat/stats", &query).await;
+    let stats = stats.ok()["stats"].clone();
+    let count = |name: &str| stats[name].as_u64().unwrap();
+    assert_eq!(count("total_executions"), 5);
+    assert_eq!(count("success_count"), 4);
+    assert_eq!(count("error_count"), 1);
+    assert_eq!(count("skipped_count"), 0);
+    assert_eq!(count("total_tokens"), 440);
+    assert_eq!(stats["success_rate"], 80.0);
+    assert_eq!(stats["by_type"]["heartbeat"]["count"], 5);
+    let days = stats["time_series"].as_array().unwrap().iter();
+    let total: u64 = days.map(|day| day["total"].as_u64().unwrap()).sum();
+    assert_eq!(total, 5);
 }
 
 #[tokio::test]

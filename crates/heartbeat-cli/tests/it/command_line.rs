@@ -260,7 +260,7 @@ async fn the_exit_code_says_what_kind_of_failure_it_is() {
     world.fails("read nothing", 3, "not found").await;
     world.fails("list --project nowhere", 3, "not found").await;
     world
-        .fails("configure --bot scout --prompt p", 4, "heartbeat: true")
+        .fails("configure --bot scout --prompt p", 4, "switched off")
         .await;
     world
         .fails("list --config nowhere.toml", 1, "nowhere.toml")

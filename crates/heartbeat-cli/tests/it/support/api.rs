@@ -22,23 +22,6 @@ impl Api {
         }
     }
 
-    /// The same project on a server that was started anew.
-    pub(crate) fn on(self, server: Server) -> (Self, Server) {
-        let Self {
-            server: former,
-            project_id,
-            key,
-        } = self;
-        (
-            Self {
-                server,
-                project_id,
-                key,
-            },
-            former,
-        )
-    }
-
     /// Sends a request as it is, with the key.
     pub(crate) async fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         let bearer = format!("Bearer {}", self.key);
