@@ -2,9 +2,11 @@
 
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::support::home::{Home, Ran};
 use crate::support::server::Server;
+use crate::support::wait::within;
 
 struct World {
     home: Home,
@@ -191,6 +193,33 @@ async fn work_is_triggered_and_read_in_the_log_the_counts_and_the_inbox() {
     );
     let nothing = world.run("cancel Bad").await;
     assert_eq!(nothing.code, 3, "{nothing:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_followed_shows_executions_as_they_end() {
+    let world = World::new().await;
+    world
+        .run("bot create scout --model openai/m --heartbeat true")
+        .await
+        .ok();
+    world
+        .run("configure --bot scout --label Round --prompt Look.")
+        .await
+        .ok();
+    let first = world.json("trigger Round").await["result"]["execution_id"].clone();
+    let mut command = world.home.command(env!("CARGO_BIN_EXE_heartbeat"));
+    let mut child = command
+        .args(["logs", "--follow", "--json"])
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = async || {
+        let line = within("a line of the log", lines.next_line()).await;
+        serde_json::from_str::<Value>(&line.unwrap().unwrap()).unwrap()
+    };
+    assert_eq!(next().await["uuid"], first, "what there is");
+    let second = world.json("trigger Round").await["result"]["execution_id"].clone();
+    assert_eq!(next().await["uuid"], second, "and what comes");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use crate::support::wait::{until, within};
 
 use heartbeat_testkit::model_server::Reply;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 const DISK: &str = "Disk space of this machine, in percent free";
@@ -121,29 +123,9 @@ async fn serve_demo_in_an_empty_directory_does_real_work_at_once() {
 }
 
 async fn shows_all_of_it_on_the_home_page(home: &Home, api: &Api) {
-    let address = &api.server.address;
-    let origin = format!("http://{address}");
     let code = signed(home, "Sign in");
-    let (_, code) = code.split_once("code=").unwrap();
-    let form = page(address, "GET", &format!("/login?code={code}"), "", "").await;
-    let visit = cookie(&form);
-    let token = form.text.split("name=\"token\" value=\"").nth(1).unwrap();
-    let token = token.split('"').next().unwrap();
-    let body = format!("token={token}&code={code}");
-    let headers = [
-        ("Cookie", visit.as_str()),
-        ("Origin", origin.as_str()),
-        ("Content-Type", "application/x-www-form-urlencoded"),
-    ];
-    let ask = Ask {
-        method: "POST",
-        path: "/login",
-        headers: &headers,
-        body: body.as_bytes(),
-    };
-    let entered = send(address, &ask).await.unwrap();
-    assert_eq!(entered.status, 303, "{entered:?}");
-    let page = page(address, "GET", "/", &cookie(&entered), "").await;
+    let session = sign_in(&api.server.address, &code).await;
+    let page = page(&api.server.address, "/", &session).await;
     assert_eq!(page.status, 200);
     for seen in [
         "Machine watch",
@@ -161,13 +143,37 @@ async fn shows_all_of_it_on_the_home_page(home: &Home, api: &Api) {
     }
 }
 
-async fn page(address: &str, method: &str, path: &str, cookie: &str, body: &str) -> Answer {
-    let headers = [("Cookie", cookie)];
+/// The cookie of a session, for the link or code that signs in once.
+async fn sign_in(address: &str, link: &str) -> String {
+    let (_, code) = link.split_once("code=").unwrap();
+    let form = page(address, &format!("/login?code={code}"), "").await;
+    let (visit, origin) = (cookie(&form), format!("http://{address}"));
+    let token = form.text.split("name=\"token\" value=\"").nth(1).unwrap();
+    let token = token.split('"').next().unwrap();
+    let body = format!("token={token}&code={code}");
+    let headers = [
+        ("Cookie", visit.as_str()),
+        ("Origin", origin.as_str()),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    ];
     let ask = Ask {
-        method,
-        path,
+        method: "POST",
+        path: "/login",
         headers: &headers,
         body: body.as_bytes(),
+    };
+    let entered = send(address, &ask).await.unwrap();
+    assert_eq!(entered.status, 303, "{entered:?}");
+    cookie(&entered)
+}
+
+async fn page(address: &str, path: &str, cookie: &str) -> Answer {
+    let headers = [("Cookie", cookie)];
+    let ask = Ask {
+        method: "GET",
+        path,
+        headers: &headers,
+        body: b"",
     };
     send(address, &ask).await.unwrap()
 }
@@ -259,7 +265,7 @@ async fn what_runs_comes_to_its_end_before_a_server_stops() {
 }
 
 #[tokio::test]
-async fn what_does_not_end_is_given_back_and_a_page_that_looks_on_holds_nobody_up() {
+async fn what_does_not_end_in_time_is_given_back_and_goes_on_at_the_next_start() {
     let never = std::sync::Arc::new(Notify::new());
     let script = [
         Reply::hold_until(&never, Reply::say("never")),
@@ -272,7 +278,6 @@ async fn what_does_not_end_is_given_back_and_a_page_that_looks_on_holds_nobody_u
     let api = Api::new(server, &work.api.project_id, &work.api.key);
     let execution = api.begin(&work.heartbeat).await;
     within("the turn", work.model.wait_for_requests(1)).await;
-    // Somebody who waits for the end of a run that does not end.
     let waiting = api.act("trigger", &work.heartbeat).await.ok();
     assert_eq!(waiting["result"]["reason"], "previous_run_active");
     api.server.stop().await;
@@ -282,4 +287,23 @@ async fn what_does_not_end_is_given_back_and_a_page_that_looks_on_holds_nobody_u
     assert_eq!(log["log"]["response"], "the next start", "{log:#}");
     let steps = log["steps"].as_array().unwrap();
     assert_eq!(texts(steps, "state"), ["done", "lost_turn", "done"]);
+}
+
+#[tokio::test]
+async fn a_page_that_looks_on_keeps_no_server_from_stopping() {
+    let home = Home::new();
+    let server = home.serve(&[]).await;
+    let link = home.run(&["login", "--json"]).await.json();
+    let session = sign_in(&server.address, link["url"].as_str().unwrap()).await;
+    let mut live = TcpStream::connect(&server.address).await.unwrap();
+    let (address, accept) = (&server.address, "Accept: text/event-stream");
+    let ask =
+        format!("GET /live HTTP/1.1\r\nHost: {address}\r\n{accept}\r\nCookie: {session}\r\n\r\n");
+    live.write_all(ask.as_bytes()).await.unwrap();
+    let mut begun = [0; 12];
+    within("the live view", live.read_exact(&mut begun))
+        .await
+        .unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200");
+    server.stop().await;
 }
