@@ -18,8 +18,8 @@ pub(crate) enum Choice {
     Thaw(usize),
     /// A process beats.
     Beat(usize),
-    /// A process renews its lease.
-    Renew(usize),
+    /// Processes renew their leases.
+    Renew,
     /// Somebody acts.
     Person,
     /// Something befalls the whole machine.
@@ -60,7 +60,7 @@ impl World {
         })
     }
 
-    fn is_frozen(&self, process: usize) -> bool {
+    pub(super) fn is_frozen(&self, process: usize) -> bool {
         self.slots.iter().any(|slot| {
             slot.process() == Some(process) && slot.up().is_some_and(|up| up.frozen_until.is_some())
         })
@@ -90,15 +90,12 @@ impl World {
         for (number, slot) in self.slots.iter().enumerate() {
             match &slot.state {
                 SlotState::Down(until) if *until <= real => duties.push(Choice::Start(number)),
-                SlotState::Up(up)
-                    if up.frozen_until.is_none()
-                        && up.renewal.is_none()
-                        && up.renews_at <= real =>
-                {
-                    duties.push(Choice::Renew(number));
-                }
                 _ => {}
             }
+        }
+        let mut up = self.slots.iter().filter_map(|slot| slot.up());
+        if up.any(|up| up.must_renew(real)) {
+            duties.push(Choice::Renew);
         }
         if !self.is_ending && self.person_at <= real && self.deeds.len() < 3 {
             duties.push(Choice::Person);

@@ -33,16 +33,74 @@ pub(crate) struct Gate {
     pass: oneshot::Sender<Pass>,
 }
 
+/// Verbs that only read; the others share transactions.
+const READING: [&str; 12] = [
+    "project",
+    "projects",
+    "bot",
+    "heartbeat",
+    "nodes",
+    "next_claimable_at",
+    "next_delivery_at",
+    "thread",
+    "last_run",
+    "execution",
+    "steps",
+    "held_by",
+];
+
 impl Gate {
-    /// Lets it pass; resolves once what was let through has happened.
-    pub(crate) fn open(self, order: Order) -> oneshot::Receiver<()> {
+    /// Whether it is a verb that writes.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self.what, What::Verb(verb) if !READING.contains(&verb))
+    }
+
+    /// Whether it ends an execution; those come last in a shared transaction.
+    pub(crate) fn finishes(&self) -> bool {
+        matches!(self.what, What::Verb("finish"))
+    }
+
+    /// Lets it pass.
+    pub(crate) fn open(self, order: Order) -> Passing {
         let (done, happened) = oneshot::channel();
+        let (go_on, gone_on) = oneshot::channel();
+        let (told, seen) = oneshot::channel();
         // Whoever waited may have given up; then `happened` says so too.
         let _ = self.pass.send(Pass {
             order,
             done: Some(done),
+            go_on: Some(gone_on),
+            told: Some(told),
         });
-        happened
+        Passing {
+            happened: Some(happened),
+            go_on: Some(go_on),
+            seen,
+        }
+    }
+}
+
+/// Somebody who passes a gate: first it happens, then it is looked at, then the answer is seen.
+pub(crate) struct Passing {
+    happened: Option<oneshot::Receiver<()>>,
+    go_on: Option<oneshot::Sender<()>>,
+    seen: oneshot::Receiver<()>,
+}
+
+impl Passing {
+    /// Resolves once it has happened; an error says that whoever waited there is gone.
+    pub(crate) async fn happened(&mut self) {
+        if let Some(happened) = self.happened.take() {
+            let _ = happened.await;
+        }
+    }
+
+    /// Has it looked at; resolves once that is done.
+    pub(crate) async fn seen(mut self) {
+        if let Some(go_on) = self.go_on.take() {
+            let _ = go_on.send(());
+        }
+        let _ = self.seen.await;
     }
 }
 
@@ -67,6 +125,8 @@ pub(crate) struct Pass {
     /// How.
     pub(crate) order: Order,
     done: Option<oneshot::Sender<()>>,
+    go_on: Option<oneshot::Receiver<()>>,
+    told: Option<oneshot::Sender<()>>,
 }
 
 impl Pass {
@@ -74,13 +134,26 @@ impl Pass {
         Self {
             order: Order::Go,
             done: None,
+            go_on: None,
+            told: None,
         }
     }
 
-    /// Tells the world that it has happened.
-    pub(crate) fn happened(&mut self) {
+    /// Tells the world that it has happened; resolves when it may be looked at. What happens
+    /// together is looked at one after another.
+    pub(crate) async fn happened(&mut self) {
         if let Some(done) = self.done.take() {
             let _ = done.send(());
+        }
+        if let Some(go_on) = self.go_on.take() {
+            let _ = go_on.await;
+        }
+    }
+
+    /// Tells the world that it has been looked at.
+    pub(crate) fn seen(&mut self) {
+        if let Some(told) = self.told.take() {
+            let _ = told.send(());
         }
     }
 }
@@ -125,7 +198,9 @@ impl Door {
 
     /// Waits for something outside that is let pass as asked.
     pub(crate) async fn pass(&self, what: What) {
-        self.wait(what).await.happened();
+        let mut pass = self.wait(what).await;
+        pass.happened().await;
+        pass.seen();
     }
 
     /// Hands the answer of a verb on, or not, as ordered.
@@ -135,7 +210,8 @@ impl Door {
         answer: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let order = pass.order;
-        pass.happened();
+        pass.happened().await;
+        pass.seen();
         match order {
             Order::Go | Order::Refuse => answer,
             Order::LoseAnswer => Err(unavailable()),

@@ -70,7 +70,8 @@ impl Provider for Mind {
             thought.answer.as_ref().map(|turn| turn.calls.len()),
             thought.takes
         ));
-        pass.happened();
+        pass.happened().await;
+        pass.seen();
         let ready = self.door.stage.time.real() + thought.takes;
         self.door.pass(What::Outside("answer", ready)).await;
         if thought.answer.is_ok() {

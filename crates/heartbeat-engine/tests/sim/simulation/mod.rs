@@ -155,6 +155,7 @@ async fn make(
         person_at: begin + dice.between(1_000, lasts / 4),
         weather_at: begin + dice.between(1_000, lasts / 4),
         ends_at: begin + lasts,
+        lasts,
         is_ending: false,
         processes: 1,
         hint: None,

@@ -45,6 +45,13 @@ pub(crate) struct Up {
     pub(crate) frozen_until: Option<i64>,
 }
 
+impl Up {
+    /// Whether its lease is to be renewed.
+    pub(crate) fn must_renew(&self, real: i64) -> bool {
+        self.frozen_until.is_none() && self.renewal.is_none() && self.renews_at <= real
+    }
+}
+
 impl Slot {
     /// The number of the process that is there.
     pub(crate) fn process(&self) -> Option<usize> {

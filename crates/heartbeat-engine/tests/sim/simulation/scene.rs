@@ -71,27 +71,32 @@ pub(crate) fn beginning(dice: &mut Dice) -> i64 {
 
 /// Plans with limits small enough to be hit.
 pub(crate) fn plans(dice: &mut Dice) -> Plans {
+    // Retention is left out: a row that was pruned can no longer be held against anything.
+    let kept = Plan {
+        steps_kept_days: None,
+        rows_kept_days: None,
+        ..Plan::default()
+    };
     let roomy = Plan {
         daily_credit_limit: Some(dice.between(40, 900).unsigned_abs()),
-        ..Plan::default()
+        ..kept.clone()
     };
     let tight = Plan {
         name: "tight".to_owned(),
         heartbeats_per_agent: Some(1),
         minimum_minutes: 15,
         daily_credit_limit: Some(dice.between(20, 90).unsigned_abs()),
-        ..Plan::default()
+        ..kept.clone()
     };
     let endless = Plan {
         name: "endless".to_owned(),
         daily_credit_limit: None,
-        ..Plan::default()
+        ..kept.clone()
     };
-    // Retention is left out: a row that was pruned can no longer be held against anything.
     let free = Plan {
         name: "free".to_owned(),
         heartbeats_per_agent: Some(0),
-        ..Plan::default()
+        ..kept
     };
     Plans::with(vec![roomy, tight, endless, free])
 }

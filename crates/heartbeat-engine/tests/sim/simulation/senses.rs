@@ -46,12 +46,14 @@ impl Observe for Eyes {
         let mut pass = self.door.wait(What::Outside("ask", i64::MIN)).await;
         if watch.tool == Probe::HostStatus {
             asked::look(&self.door, &self.db).await;
-            pass.happened();
+            pass.happened().await;
+            pass.seen();
             self.door.pass(What::Outside("look", i64::MIN)).await;
             asked::looked(&self.door);
             return Ok(json!({ "disk": "fine" }));
         }
-        pass.happened();
+        pass.happened().await;
+        pass.seen();
         self.door.pass(What::Outside("look", i64::MIN)).await;
         let real = self.door.stage.time.real();
         let mut state = self.door.stage.lock();

@@ -90,8 +90,9 @@ macro_rules! gated {
         #[async_trait]
         impl $trait for SimStore {
             $(async fn $name(&self, $($arg: $kind),*) -> Result<$out> {
-                let pass = self.enter(stringify!($name)).await?;
+                let mut pass = self.enter(stringify!($name)).await?;
                 let answer = self.db.store.$name($($arg),*).await;
+                pass.happened().await;
                 self.leave(stringify!($name), pass, answer).await
             })*
             $($special)*
@@ -112,8 +113,9 @@ gated!(Access [
     end_session(hash: &SecretHash) -> (),
 ] {
     async fn set_plan(&self, id: ProjectId, plan: &Plan, now: Timestamp) -> Result<Project> {
-        let pass = self.enter("set_plan").await?;
+        let mut pass = self.enter("set_plan").await?;
         let answer = self.db.store.set_plan(id, plan, now).await;
+        pass.happened().await;
         if answer.is_ok() {
             self.door.stage.lock().ledger.limited(id, plan.daily_credit_limit);
         }
@@ -128,8 +130,9 @@ gated!(Bots [
     update_bot(project_id: ProjectId, bot: BotRef, change: BotChange, now: Timestamp) -> Bot,
 ] {
     async fn delete_bot(&self, project_id: ProjectId, bot: BotRef, now: Timestamp) -> Result<()> {
-        let pass = self.enter("delete_bot").await?;
+        let mut pass = self.enter("delete_bot").await?;
         let answer = self.db.store.delete_bot(project_id, bot, now).await;
+        pass.happened().await;
         if let (Ok(()), BotRef::Id(id)) = (&answer, bot) {
             self.door.stage.lock().ledger.bot_deleted(id, heartbeat_whole(now));
         }
@@ -146,9 +149,10 @@ gated!(Heartbeats [
     resume(reach: Reach, now: Timestamp) -> Vec<HeartbeatId>,
 ] {
     async fn configure(&self, ask: Configure, now: Timestamp) -> Result<Heartbeat> {
-        let pass = self.enter("configure").await?;
+        let mut pass = self.enter("configure").await?;
         let enables = ask.change.enabled == Some(true);
         let answer = self.db.store.configure(ask, now).await;
+        pass.happened().await;
         self.changed(&answer, now);
         if let (Ok(heartbeat), true) = (&answer, enables) {
             self.door.stage.lock().ledger.enabled(heartbeat.id);
@@ -157,8 +161,9 @@ gated!(Heartbeats [
     }
 
     async fn enable(&self, key: HeartbeatKey, plan: &Plan, now: Timestamp) -> Result<Heartbeat> {
-        let pass = self.enter("enable").await?;
+        let mut pass = self.enter("enable").await?;
         let answer = self.db.store.enable(key, plan, now).await;
+        pass.happened().await;
         self.changed(&answer, now);
         if answer.is_ok() {
             self.door.stage.lock().ledger.enabled(key.id);
@@ -167,15 +172,17 @@ gated!(Heartbeats [
     }
 
     async fn disable(&self, key: HeartbeatKey, now: Timestamp) -> Result<Heartbeat> {
-        let pass = self.enter("disable").await?;
+        let mut pass = self.enter("disable").await?;
         let answer = self.db.store.disable(key, now).await;
+        pass.happened().await;
         self.changed(&answer, now);
         self.leave("disable", pass, answer).await
     }
 
     async fn delete(&self, key: HeartbeatKey, now: Timestamp) -> Result<()> {
-        let pass = self.enter("delete").await?;
+        let mut pass = self.enter("delete").await?;
         let answer = self.db.store.delete(key, now).await;
+        pass.happened().await;
         if answer.is_ok() {
             self.door.stage.lock().ledger.deleted(key.id, heartbeat_whole(now));
         }
@@ -194,8 +201,9 @@ gated!(Fires [
     cancel_requests(node_id: NodeId) -> Vec<(ProjectId, ExecutionId)>,
 ] {
     async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
-        let pass = self.enter("claim_due").await?;
+        let mut pass = self.enter("claim_due").await?;
         let mut answer = self.db.store.claim_due(ask, now).await;
+        pass.happened().await;
         if let Ok(claims) = &mut answer {
             self.break_claims(claims, (ask.node_id, now)).await;
             seen::claims(&self.door, &self.db, claims).await;
@@ -208,8 +216,9 @@ gated!(Fires [
     }
 
     async fn trigger(&self, ask: TriggerAsk, now: Timestamp) -> Result<Execution> {
-        let pass = self.enter("trigger").await?;
+        let mut pass = self.enter("trigger").await?;
         let answer = self.db.store.trigger(ask, now).await;
+        pass.happened().await;
         seen::overlap(&self.door.stage, &self.db).await;
         self.leave("trigger", pass, answer).await
     }
@@ -221,8 +230,9 @@ gated!(Fires [
         channels: &[Channel],
         now: Timestamp,
     ) -> Result<Settlement> {
-        let pass = self.enter("finish").await?;
+        let mut pass = self.enter("finish").await?;
         let mut answer = self.db.store.finish(hold, ending, channels, now).await;
+        pass.happened().await;
         if self.is(Sabotage::FinishWithoutFence) && answer == Err(StoreError::Fenced) {
             answer = sabotage::finish_anyway(&self.db, hold, (ending, channels), now).await;
         }
@@ -245,8 +255,9 @@ gated!(Journal [
     steps(project_id: ProjectId, id: ExecutionId) -> Vec<Step>,
 ] {
     async fn take_over(&self, hold: &Hold, now: Timestamp) -> Result<Vec<Step>> {
-        let pass = self.enter("take_over").await?;
+        let mut pass = self.enter("take_over").await?;
         let mut answer = self.db.store.take_over(hold, now).await;
+        pass.happened().await;
         if self.is(Sabotage::LeakedReservation) && answer.is_ok() {
             sabotage::leak(&self.db, hold).await;
         }
@@ -260,13 +271,14 @@ gated!(Journal [
     }
 
     async fn begin_turn(&self, hold: &Hold, intent: &TurnIntent, now: Timestamp) -> Result<Intent> {
-        let pass = self.enter("begin_turn").await?;
+        let mut pass = self.enter("begin_turn").await?;
         let answer = match self.broken {
             Some(Sabotage::NoReserve) => {
                 sabotage::begin_without_reserve(&self.db, hold, intent, now).await
             }
             _ => self.db.store.begin_turn(hold, intent, now).await,
         };
+        pass.happened().await;
         let answer = match answer {
             Err(StoreError::Conflict(_)) if self.is(Sabotage::RecordedAskedAgain) => {
                 Ok(Intent::Go { max_tokens: intent.ask.max_tokens })
@@ -278,8 +290,9 @@ gated!(Journal [
     }
 
     async fn record_turn(&self, hold: &Hold, record: &TurnRecord, now: Timestamp) -> Result<()> {
-        let pass = self.enter("record_turn").await?;
+        let mut pass = self.enter("record_turn").await?;
         let answer = self.db.store.record_turn(hold, record, now).await;
+        pass.happened().await;
         seen::budgets(&self.door.stage, &self.db).await;
         self.leave("record_turn", pass, answer).await
     }
@@ -290,7 +303,7 @@ gated!(Journal [
         calls: &[CallIntent],
         now: Timestamp,
     ) -> Result<Intent> {
-        let pass = self.enter("begin_calls").await?;
+        let mut pass = self.enter("begin_calls").await?;
         let answer = match self.broken {
             Some(Sabotage::CallBeforeIntent) => {
                 self.unwritten.lock().expect("nobody panics").extend_from_slice(calls);
@@ -298,6 +311,7 @@ gated!(Journal [
             }
             _ => self.db.store.begin_calls(hold, calls, now).await,
         };
+        pass.happened().await;
         self.leave("begin_calls", pass, answer).await
     }
 
@@ -308,7 +322,7 @@ gated!(Journal [
         (notices, channels): (&[NoticeDraft], &[Channel]),
         now: Timestamp,
     ) -> Result<()> {
-        let pass = self.enter("record_call").await?;
+        let mut pass = self.enter("record_call").await?;
         if self.is(Sabotage::CallBeforeIntent) {
             let calls = std::mem::take(&mut *self.unwritten.lock().expect("nobody panics"));
             // A refusal only says that it is too late for these.
@@ -317,6 +331,7 @@ gated!(Journal [
         let outside = self.is(Sabotage::OutboxOutside) && !notices.is_empty();
         let told = if outside { (&[][..], channels) } else { (notices, channels) };
         let answer = self.db.store.record_call(hold, (seq, result), told, now).await;
+        pass.happened().await;
         let answer = self.leave("record_call", pass, answer).await;
         if let (true, Ok(()), Some(notice)) = (outside, &answer, notices.first()) {
             let pass = self.enter("tell_late").await?;
