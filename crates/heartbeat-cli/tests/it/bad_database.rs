@@ -10,7 +10,7 @@ use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use serde_json::json;
 
-use crate::support::api::{Api, texts};
+use crate::support::api::{Api, covered, texts};
 use crate::support::home::{Home, Ran};
 use crate::support::server::Server;
 use crate::support::wait::until;
@@ -258,20 +258,4 @@ async fn a_full_disk_is_said_loses_nothing_and_the_next_fire_still_comes() {
             .all(|status| ["success", "skipped"].contains(status))
     );
     api.server.stop().await;
-}
-
-/// Every moment that rows cover, in order.
-fn covered(rows: &[serde_json::Value]) -> Vec<String> {
-    let mut moments = Vec::new();
-    for row in rows {
-        let first = row["first_due_at"]
-            .as_str()
-            .or(row["due_at"].as_str())
-            .unwrap();
-        let first: jiff::Timestamp = first.parse().unwrap();
-        let count = row["missed_count"].as_i64().unwrap_or(1);
-        moments.extend((0..count).map(|n| first + jiff::SignedDuration::from_mins(n)));
-    }
-    moments.sort();
-    moments.iter().map(ToString::to_string).collect()
 }

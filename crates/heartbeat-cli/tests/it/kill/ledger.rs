@@ -81,7 +81,7 @@ impl Ledger {
         }
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         assert!(
-            moments.due >= 300,
+            moments.due >= 200,
             "too few moments to say anything: {moments:#?}"
         );
         assert!(

@@ -2,7 +2,7 @@
 //!
 //! Half of them happen at named points: before and after a commit, between intent and call, between
 //! answer and record, around the end; half by SIGKILL at a random moment. Heartbeats fire every minute
-//! on a clock that runs forty times as fast, on a model that counts what it is asked;
+//! on a clock that runs twenty times as fast, on a model that counts what it is asked;
 //! people trigger others, and every message also goes to a webhook.
 
 mod ledger;
@@ -24,6 +24,8 @@ use crate::support::wait::{pause, until};
 
 const DEATHS: u64 = 100;
 const HEARTBEATS: usize = 16;
+/// How much faster time passes: a minute in three seconds.
+const RATE: u32 = 20;
 
 /// Where the process is ended, and the latest passing of the point at which it is.
 const POINTS: [(&str, u64); 12] = [
@@ -101,7 +103,7 @@ async fn a_hundred_deaths_lose_nothing_and_repeat_nothing() {
             toll.at_random += 1;
             if death % 20 == 19 {
                 // Long enough for moments to be missed one after another.
-                pause(Duration::from_millis(2_500)).await;
+                pause(Duration::from_millis(4_500)).await;
             }
         }
     }
@@ -126,7 +128,7 @@ async fn a_hundred_deaths_lose_nothing_and_repeat_nothing() {
 }
 
 fn home(mind: &Mind, receiver: &Receiver) -> Home {
-    let home = Home::new().with_clock(40);
+    let home = Home::alone().with_clock(RATE);
     let settings = format!(
         "[models.named.scripted]\ndialect = \"openai\"\nbase_url = \"{}/v1\"\n\
          model = \"scripted-model\"\nmax_in_flight = 64\n\
@@ -153,7 +155,7 @@ async fn heartbeats(api: &Api, bot: &str) -> Vec<Value> {
             "enabled": true,
         });
         made.push(api.configure(bot, fields).await);
-        pause(Duration::from_millis(60)).await;
+        pause(Duration::from_millis(180)).await;
     }
     made
 }

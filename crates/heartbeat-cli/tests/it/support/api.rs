@@ -152,3 +152,19 @@ pub(crate) fn texts<'v>(values: &'v [Value], field: &str) -> Vec<&'v str> {
         .filter_map(|value| value[field].as_str())
         .collect()
 }
+
+/// Every moment that rows cover, in order.
+pub(crate) fn covered(rows: &[Value]) -> Vec<String> {
+    let mut moments = Vec::new();
+    for row in rows {
+        let first = row["first_due_at"]
+            .as_str()
+            .or(row["due_at"].as_str())
+            .unwrap();
+        let first: jiff::Timestamp = first.parse().unwrap();
+        let count = row["missed_count"].as_i64().unwrap_or(1);
+        moments.extend((0..count).map(|n| first + jiff::SignedDuration::from_mins(n)));
+    }
+    moments.sort();
+    moments.iter().map(ToString::to_string).collect()
+}

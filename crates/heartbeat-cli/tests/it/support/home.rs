@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::rc::Rc;
 
 use heartbeat_domain::clock::Clock as _;
 use heartbeat_engine::system_clock::SystemClock;
@@ -13,6 +14,7 @@ use tokio::process::Command;
 
 use super::api::Api;
 use super::server::Server;
+use super::turn::{self, Turn};
 use super::wait::within;
 
 /// What a command that ended had to say.
@@ -43,14 +45,27 @@ impl Ran {
 pub(crate) struct Home {
     dir: TempDir,
     env: Vec<(String, String)>,
+    /// Nobody who needs the machine alone is at work beside it.
+    _turn: Rc<Turn>,
 }
 
 impl Home {
     /// An empty directory and next to no environment.
     pub(crate) fn new() -> Self {
+        Self::in_turn(turn::beside_others())
+    }
+
+    /// The same, with no other test at work until it is dropped; for what is judged by how much gets
+    /// done.
+    pub(crate) fn alone() -> Self {
+        Self::in_turn(turn::alone())
+    }
+
+    fn in_turn(turn: Rc<Turn>) -> Self {
         let home = Self {
             dir: tempfile::tempdir().unwrap(),
             env: Vec::new(),
+            _turn: turn,
         };
         let path = std::env::var("PATH").unwrap_or_default();
         // Nothing that may run on this machine is to be found.

@@ -6,4 +6,5 @@ pub(crate) mod dialect;
 pub(crate) mod home;
 pub(crate) mod receiver;
 pub(crate) mod server;
+pub(crate) mod turn;
 pub(crate) mod wait;
