@@ -34,8 +34,17 @@ const PROJECTS: &str = "WITH RECURSIVE p(project_id, number) AS (\
     WHERE h.claimable_at IS NOT NULL AND h.project_id = p.project_id) <= $3 \
     FROM p WHERE p.project_id IS NOT NULL";
 
-const OF_PROJECT: &str = "SELECT project_id, id, claimable_at FROM heartbeats \
-    WHERE project_id = $1 AND claimable_at <= $2 ORDER BY claimable_at, id LIMIT $3";
+/// The oldest few of each of those projects, in one statement.
+const OF_PROJECTS: &str = "WITH RECURSIVE p(project_id, number) AS (\
+    SELECT (SELECT MIN(project_id) FROM heartbeats \
+    WHERE claimable_at IS NOT NULL AND project_id > $1), 1 \
+    UNION ALL \
+    SELECT (SELECT MIN(h.project_id) FROM heartbeats h \
+    WHERE h.claimable_at IS NOT NULL AND h.project_id > p.project_id), p.number + 1 \
+    FROM p WHERE p.project_id IS NOT NULL AND p.number < $2) \
+    SELECT h.project_id, h.id, h.claimable_at FROM p CROSS JOIN heartbeats h \
+    WHERE h.rowid IN (SELECT i.rowid FROM heartbeats i WHERE i.project_id = p.project_id \
+    AND i.claimable_at <= $3 ORDER BY i.claimable_at, i.id LIMIT $4)";
 
 /// How many projects a look visits when there is a backlog.
 const PROJECTS_MAX: i64 = 128;
@@ -64,37 +73,38 @@ pub(super) async fn keys(tx: &mut Tx, want: usize, now: Timestamp) -> Result<Vec
 }
 
 /// What is due of the next projects, so that one with a long backlog does not keep the others
-/// waiting.
+/// waiting. Their turns are counted later.
 async fn backlog(tx: &mut Tx, want: usize, now: Timestamp) -> Result<Vec<Turn>> {
+    let from = tx.round;
     let projects = next_projects(tx, now).await?;
-    let share = (want / projects.len().max(1)).max(1);
-    let share = i64::try_from(share).unwrap_or(i64::MAX);
-    let mut turns = Vec::new();
-    for project in projects {
-        let statement = sql(OF_PROJECT).bind(project).bind(ms(now)).bind(share);
-        for (row, turn) in tx.rows(statement).await?.iter().zip(1..) {
-            let mut c = Cursor::new(row);
-            let key = (ProjectId(c.take()?), HeartbeatId(c.take()?));
-            turns.push((turn, c.take()?, key));
-        }
-    }
-    Ok(turns)
+    let share = (want / projects.max(1)).max(1);
+    let statement = sql(OF_PROJECTS)
+        .bind(from)
+        .bind(PROJECTS_MAX)
+        .bind(ms(now))
+        .bind(i64::try_from(share).unwrap_or(i64::MAX));
+    let rows = tx.rows(statement).await?;
+    let turns = rows.iter().map(|row| {
+        let mut c = Cursor::new(row);
+        let key = (ProjectId(c.take()?), HeartbeatId(c.take()?));
+        Ok((0, c.take()?, key))
+    });
+    turns.collect()
 }
 
-async fn next_projects(tx: &mut Tx, now: Timestamp) -> Result<Vec<Uuid>> {
+/// How many of the next projects have something due; the next look starts after them.
+async fn next_projects(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let statement = sql(PROJECTS)
         .bind(tx.round)
         .bind(PROJECTS_MAX)
         .bind(ms(now));
     let rows = tx.rows(statement).await?;
-    let mut projects = Vec::new();
+    let mut projects = 0;
     let mut last = Uuid::nil();
     for row in &rows {
         let mut c = Cursor::new(row);
         last = c.take()?;
-        if c.take::<bool>()? {
-            projects.push(last);
-        }
+        projects += usize::from(c.take::<bool>()?);
     }
     let is_whole = i64::try_from(rows.len()).is_ok_and(|visited| visited >= PROJECTS_MAX);
     tx.round = if is_whole { last } else { Uuid::nil() };

@@ -132,9 +132,10 @@ CREATE TABLE heartbeats (
         CHECK (enabled OR claimable_at IS NULL)
 );
 
-CREATE INDEX heartbeats_due ON heartbeats (claimable_at) WHERE claimable_at IS NOT NULL;
+CREATE INDEX heartbeats_due ON heartbeats (claimable_at, project_id, id)
+    WHERE claimable_at IS NOT NULL;
 
-CREATE INDEX heartbeats_due_by_project ON heartbeats (project_id, claimable_at)
+CREATE INDEX heartbeats_due_by_project ON heartbeats (project_id, claimable_at, id)
     WHERE claimable_at IS NOT NULL;
 
 CREATE INDEX heartbeats_by_bot ON heartbeats (project_id, bot_id, created_at, id);

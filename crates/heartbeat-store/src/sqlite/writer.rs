@@ -15,7 +15,7 @@ use crate::StoreError;
 use crate::verbs::Result;
 
 /// Verbs that share one transaction at most; bounds how long the first of them waits.
-const SHARED_MAX: usize = 512;
+const SHARED_MAX: usize = 1_024;
 
 /// Verbs that may wait; whoever comes then waits to be let into the queue.
 const QUEUE: usize = 4_096;
@@ -152,6 +152,7 @@ async fn write(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
     let mut gathered = Vec::with_capacity(SHARED_MAX);
     let mut stopped = None;
     while stopped.is_none() && queue.recv_many(&mut gathered, SHARED_MAX).await > 0 {
+        join(&mut queue, &mut gathered).await;
         let mut verbs = Vec::new();
         let mut finishes = Vec::new();
         for message in gathered.drain(..) {
@@ -167,6 +168,21 @@ async fn write(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
     let _ = sqlx::Connection::close(tx.into_conn()).await;
     if let Some(reply) = stopped {
         let _ = reply.send(());
+    }
+}
+
+/// Lets in whoever is just about to ask, so that they share a transaction instead of waiting for
+/// the next. A verb that comes alone waits for one round of the other tasks.
+async fn join(queue: &mut mpsc::Receiver<Message>, gathered: &mut Vec<Message>) {
+    let mut before = 0;
+    while gathered.len() > before && gathered.len() < SHARED_MAX {
+        before = gathered.len();
+        tokio::task::yield_now().await;
+        while gathered.len() < SHARED_MAX
+            && let Ok(message) = queue.try_recv()
+        {
+            gathered.push(message);
+        }
     }
 }
 
