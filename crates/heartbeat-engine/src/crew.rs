@@ -66,9 +66,15 @@ impl Crew {
         });
     }
 
-    /// Resolves when a task has ended since the last call.
+    /// Resolves when a task has ended since the last call. Tasks whose ends were written together
+    /// end together: all of them are waited for, so that their slots are filled by one claim.
     pub async fn freed(&self) {
         self.freed.notified().await;
+        let mut before = 0;
+        while self.free() > before {
+            before = self.free();
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Resolves once nothing is under way. Nothing may be spawned any more.
