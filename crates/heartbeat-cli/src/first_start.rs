@@ -83,6 +83,9 @@ pub(crate) async fn greet(
         return Ok(());
     }
     let file = beside(database, ".sign-in");
+    if first.api_key.is_none() {
+        text.push_str(&kept(&file));
+    }
     write_private(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
     out.line(&format!("How to sign in is in {}", file.display()));
     Ok(())
@@ -94,6 +97,13 @@ pub(crate) fn base_url(address: SocketAddr, public_url: Option<&str>) -> String 
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{address}"),
     }
+}
+
+/// What else an earlier start wrote down: the key that is shown only once.
+fn kept(file: &Path) -> String {
+    let before = std::fs::read_to_string(file).unwrap_or_default();
+    let lines = before.lines().filter(|line| !line.starts_with("Sign in"));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// Writes a file that only this user can read, also where one with other rights stood before.

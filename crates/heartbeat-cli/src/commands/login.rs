@@ -1,7 +1,7 @@
 //! `heartbeat login`.
 
 use heartbeat_engine::control::Control;
-use heartbeat_store::sqlite::served_at;
+use heartbeat_store::sqlite::announced_at;
 use serde_json::json;
 
 use crate::args::Within;
@@ -19,7 +19,15 @@ pub(crate) async fn run(
     let project = control.pick_project(within.project.as_deref()).await?;
     let code = control.create_sign_in(project.id).await?;
     let path = database_path(&config.database_url)?;
-    let base = served_at(&path).unwrap_or_else(|| match &config.public_url {
+    let now = control.now();
+    let is_served = control
+        .store()
+        .nodes(now)
+        .await?
+        .iter()
+        .any(|node| node.is_live(now));
+    let announced = announced_at(&path).filter(|_| is_served);
+    let base = announced.unwrap_or_else(|| match &config.public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}", config.listen),
     });

@@ -48,7 +48,7 @@ use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
 #[cfg(feature = "testing")]
 pub use self::bare::{Bare, BareFire, BareSession, BareWrites};
 use self::failure::failure;
-pub use self::serving::{ServeLock, lock_for_serving, served_at};
+pub use self::serving::{ServeLock, announced_at, lock_for_serving};
 use self::tx::Tx;
 use self::writer::{Queue, Work};
 use crate::StoreError;
@@ -107,6 +107,8 @@ impl SqliteStore {
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers)
             .min_connections(0)
+            // A file does not go away as a server does: a ping would double what a read costs.
+            .test_before_acquire(false)
             .connect_lazy_with(connect_options(path, options).read_only(true));
         let tx = Tx::new(conn, Arc::clone(&ids), Arc::default());
         Ok(Self {

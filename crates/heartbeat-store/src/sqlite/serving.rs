@@ -30,14 +30,12 @@ impl ServeLock {
     }
 }
 
-/// Where the process that serves this database is reached, if one does and has said so.
+/// Where the process that last served this database said that it is reached. Whether it still runs
+/// is for the list of nodes to say: looking at the lock could keep a server from starting.
 #[must_use]
-pub fn served_at(db_path: &Path) -> Option<String> {
-    let mut file = File::open(lock_path(db_path)).ok()?;
-    let is_free = file.try_lock_shared().is_ok();
-    let mut text = String::new();
-    file.read_to_string(&mut text).ok()?;
-    text.lines().nth(1).filter(|_| !is_free).map(str::to_owned)
+pub fn announced_at(db_path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(lock_path(db_path)).ok()?;
+    text.lines().nth(1).map(str::to_owned)
 }
 
 /// Locks `<database>.lock`.
