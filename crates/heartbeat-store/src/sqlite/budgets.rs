@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::rows::{Cursor, int};
-use super::tx::{Tx, sql};
+use super::tx::{Statement, Tx, sql};
 use crate::verbs::Result;
 
 const LEVELS: &str = "SELECT scope, credit_limit, used, held FROM budgets WHERE project_id = $1 \
@@ -89,6 +89,22 @@ impl Purse {
             (level.used, level.held) = (c.count()?, c.count()?);
         }
         Ok(levels)
+    }
+
+    /// Binds heartbeat, month, day, what is held more, and the day's limit if one is told.
+    pub(super) fn bind<'q>(
+        &self,
+        statement: Statement<'q>,
+        held: i64,
+        day_limit: Option<Option<u64>>,
+    ) -> Statement<'q> {
+        statement
+            .bind(self.heartbeat)
+            .bind(self.month)
+            .bind(self.day)
+            .bind(held)
+            .bind(day_limit.flatten().map(int))
+            .bind(day_limit.is_some())
     }
 
     /// Adds to what both levels have drawn and hold; keeps the day's limit if one is told.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::endings::FinishAsk;
 use super::failure::failure;
-use super::rows::{self, Cursor, execution_columns, ms};
+use super::rows::{self, Cursor, HeldExecution, execution_columns, ms};
 use super::tx::{Tx, sql};
 use super::{SqliteStore, claims, executions, heartbeats, nodes, records};
 use crate::StoreError;
@@ -145,7 +145,11 @@ pub(super) async fn held(tx: &mut Tx, hold: &Hold) -> Result<Execution> {
         .find(statement)
         .await?
         .ok_or(StoreError::NotFound(Thing::Execution))?;
-    let held = rows::held_execution(&mut Cursor::new(&row))?;
+    standing(rows::held_execution(&mut Cursor::new(&row))?, hold)
+}
+
+/// The execution if `hold` is its current hold.
+pub(super) fn standing(held: HeldExecution, hold: &Hold) -> Result<Execution> {
     let stands = held.holder == Some(hold.node_id)
         && held.execution.fence == hold.fence
         && held.execution.phase == Phase::Running;

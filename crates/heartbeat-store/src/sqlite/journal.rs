@@ -15,12 +15,13 @@ use sqlx::sqlite::SqliteRow;
 use super::batch::Batch;
 use super::budgets::{Purse, further};
 use super::failure::failure;
-use super::fires::held;
+use super::fires::{held, standing};
 use super::outbox::{Origin, write_notices};
-use super::rows::{Cursor, int, ms};
-use super::tx::{Tx, sql};
+use super::rows::{self, Cursor, execution_columns, int, ms};
+use super::tx::{Statement, Tx, sql};
 use super::{SqliteStore, executions};
 use crate::StoreError;
+use crate::error::Thing;
 use crate::verbs::{CallIntent, Channel, Intent, Journal, Result, TurnIntent, TurnRecord};
 
 static INSERT: Batch = Batch::new(
@@ -33,10 +34,19 @@ static INSERT: Batch = Batch::new(
     ") WHERE true ON CONFLICT (project_id, execution_id, seq, attempt) DO NOTHING",
 );
 
-const LATEST: &str = "SELECT seq, attempt, kind, state, name, intent, result, notes, effect_id, \
-    tokens, micro_reserved, micro_charged, fence, begun_at, ended_at, max_tokens, \
-    micro_input_bound FROM steps WHERE project_id = $1 AND execution_id = $2 AND seq = $3 \
-    ORDER BY attempt DESC LIMIT 1";
+/// An execution, its heartbeat's budget, and the latest attempt at one of its steps.
+const AT: &str = concat!(
+    "SELECT ",
+    execution_columns!(),
+    ", (SELECT credit_budget FROM heartbeats WHERE project_id = e.project_id \
+     AND id = e.heartbeat_id), s.seq IS NOT NULL, s.seq, s.attempt, s.kind, s.state, s.name, \
+     s.intent, s.result, s.notes, s.effect_id, s.tokens, s.micro_reserved, s.micro_charged, \
+     s.fence, s.begun_at, s.ended_at, s.max_tokens, s.micro_input_bound \
+     FROM executions e LEFT JOIN steps s ON s.project_id = e.project_id \
+     AND s.execution_id = e.id AND s.seq = $3 AND s.attempt = (SELECT MAX(attempt) FROM steps \
+     WHERE project_id = e.project_id AND execution_id = e.id AND seq = $3) \
+     WHERE e.project_id = $1 AND e.id = $2"
+);
 
 const ALL: &str = "SELECT seq, attempt, kind, state, name, intent, result, notes, effect_id, \
     tokens, micro_reserved, micro_charged, fence, begun_at, ended_at, max_tokens, \
@@ -53,6 +63,17 @@ const NOTE: &str = "UPDATE steps SET notes = $5 \
 const SPEND: &str = "UPDATE executions SET micro_spent = $3, micro_reserved = $4, \
     tokens_used = tokens_used + $5, started_at = COALESCE(started_at, $6) \
     WHERE project_id = $1 AND id = $2";
+
+/// Both in one visit to the driver's thread.
+const SPEND_AND_DRAW: &str = "UPDATE executions SET micro_spent = $3, micro_reserved = $4, \
+    tokens_used = tokens_used + $5, started_at = COALESCE(started_at, $6) \
+    WHERE project_id = $1 AND id = $2; \
+    INSERT INTO budgets (project_id, scope, scope_id, period, credit_limit, used, held) \
+    VALUES ($1, 'heartbeat', $7, $8, NULL, 0, MAX($10, 0)), \
+    ($1, 'project_day', $1, $9, $11, 0, MAX($10, 0)) \
+    ON CONFLICT (project_id, scope, scope_id, period) DO UPDATE SET \
+    held = MAX(budgets.held + $10, 0), \
+    credit_limit = CASE WHEN $12 THEN excluded.credit_limit ELSE budgets.credit_limit END";
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -126,7 +147,10 @@ struct Kept {
 }
 
 fn read(row: &SqliteRow) -> Result<Kept> {
-    let mut c = Cursor::new(row);
+    kept(&mut Cursor::new(row))
+}
+
+fn kept(c: &mut Cursor<'_>) -> Result<Kept> {
     let step = Step {
         seq: c.small()?,
         attempt: c.small()?,
@@ -163,17 +187,44 @@ async fn read_all(
         .collect()
 }
 
-async fn latest(tx: &mut Tx, hold: &Hold, seq: u32) -> Result<Option<Kept>> {
-    let statement = sql(LATEST)
+/// Where a holder stands: its execution, and the step that it is at.
+struct Place {
+    execution: Execution,
+    credit_budget: Option<u64>,
+    kept: Option<Kept>,
+}
+
+impl Place {
+    /// The execution and what is on record of a step of it.
+    fn on_record(self, seq: u32) -> Result<(Execution, Kept)> {
+        let missing = || StoreError::Conflict(format!("step {seq} was not begun"));
+        Ok((self.execution, self.kept.ok_or_else(missing)?))
+    }
+}
+
+async fn place(tx: &mut Tx, hold: &Hold, seq: u32) -> Result<Place> {
+    let statement = sql(AT)
         .bind(hold.project_id.0)
         .bind(hold.execution_id.0)
         .bind(i64::from(seq));
-    tx.find(statement).await?.as_ref().map(read).transpose()
+    let row = tx.find(statement).await?;
+    let row = row.ok_or(StoreError::NotFound(Thing::Execution))?;
+    let mut c = Cursor::new(&row);
+    let execution = standing(rows::held_execution(&mut c)?, hold)?;
+    let credit_budget = c.find_count()?;
+    let kept = match c.take::<bool>()? {
+        true => Some(kept(&mut c)?),
+        false => None,
+    };
+    Ok(Place {
+        execution,
+        credit_budget,
+        kept,
+    })
 }
 
 async fn open(tx: &mut Tx, hold: Hold, request: Value, now: Timestamp) -> Result<Value> {
-    held(tx, &hold).await?;
-    if let Some(kept) = latest(tx, &hold, 0).await? {
+    if let Some(kept) = place(tx, &hold, 0).await?.kept {
         return Ok(kept.step.intent);
     }
     let mut step = begun(
@@ -184,7 +235,7 @@ async fn open(tx: &mut Tx, hold: Hold, request: Value, now: Timestamp) -> Result
     );
     step.state = StepState::Done;
     step.ended_at = Some(now);
-    insert(
+    insert_alone(
         tx,
         &hold,
         &[Kept {
@@ -222,28 +273,42 @@ fn begun(
     }
 }
 
+/// Writes steps; of a verb that writes nothing else if there is only one.
+async fn insert_alone(tx: &mut Tx, hold: &Hold, steps: &[Kept]) -> Result<u64> {
+    match steps {
+        [step] => {
+            INSERT
+                .write_alone(tx, step, |statement, step| bind(statement, hold, step))
+                .await
+        }
+        steps => insert(tx, hold, steps).await,
+    }
+}
+
 async fn insert(tx: &mut Tx, hold: &Hold, steps: &[Kept]) -> Result<u64> {
     INSERT
-        .write(tx, steps, |statement, kept| {
-            let step = &kept.step;
-            statement
-                .bind(hold.project_id.0)
-                .bind(hold.execution_id.0)
-                .bind(i64::from(step.seq))
-                .bind(i64::from(step.attempt))
-                .bind(step.kind.as_str())
-                .bind(step.state.as_str())
-                .bind(step.name.clone())
-                .bind(step.intent.to_string())
-                .bind(step.effect_id.clone())
-                .bind(i64::from(kept.max_tokens))
-                .bind(int(step.micro_reserved))
-                .bind(int(kept.micro_input_bound))
-                .bind(step.fence)
-                .bind(ms(step.begun_at))
-                .bind(step.ended_at.map(ms))
-        })
+        .write(tx, steps, |statement, step| bind(statement, hold, step))
         .await
+}
+
+fn bind(statement: Statement<'static>, hold: &Hold, kept: &Kept) -> Statement<'static> {
+    let step = &kept.step;
+    statement
+        .bind(hold.project_id.0)
+        .bind(hold.execution_id.0)
+        .bind(i64::from(step.seq))
+        .bind(i64::from(step.attempt))
+        .bind(step.kind.as_str())
+        .bind(step.state.as_str())
+        .bind(step.name.clone())
+        .bind(step.intent.to_string())
+        .bind(step.effect_id.clone())
+        .bind(i64::from(kept.max_tokens))
+        .bind(int(step.micro_reserved))
+        .bind(int(kept.micro_input_bound))
+        .bind(step.fence)
+        .bind(ms(step.begun_at))
+        .bind(step.ended_at.map(ms))
 }
 
 async fn take_over(tx: &mut Tx, hold: Hold, now: Timestamp) -> Result<Vec<Step>> {
@@ -296,7 +361,11 @@ struct Ends {
 }
 
 async fn end(tx: &mut Tx, hold: &Hold, step: &Step, ends: Ends, now: Timestamp) -> Result<u64> {
-    let statement = sql(END)
+    tx.write(ending(hold, step, ends, now)).await
+}
+
+fn ending(hold: &Hold, step: &Step, ends: Ends, now: Timestamp) -> Statement<'static> {
+    sql(END)
         .bind(hold.project_id.0)
         .bind(hold.execution_id.0)
         .bind(i64::from(step.seq))
@@ -305,8 +374,7 @@ async fn end(tx: &mut Tx, hold: &Hold, step: &Step, ends: Ends, now: Timestamp) 
         .bind(ends.result.map(|result| result.to_string()))
         .bind(int(ends.tokens))
         .bind(int(ends.micro))
-        .bind(ms(now));
-    tx.write(statement).await
+        .bind(ms(now))
 }
 
 /// Writes what an execution has spent and reserved, and what that changes of the budgets.
@@ -317,16 +385,20 @@ async fn spend(
     (tokens, day_limit): (u64, Option<Option<u64>>),
     now: Timestamp,
 ) -> Result<()> {
-    let statement = sql(SPEND)
+    let more = further(execution.held, after);
+    let statement = sql(if more == 0 { SPEND } else { SPEND_AND_DRAW })
         .bind(execution.project_id.0)
         .bind(execution.id.0)
         .bind(int(after.spent))
         .bind(int(after.reserved))
         .bind(int(tokens))
         .bind(ms(execution.started_at.unwrap_or(now)));
+    let statement = match more {
+        0 => statement,
+        more => purse(execution, now).bind(statement, more, day_limit),
+    };
     tx.write(statement).await?;
-    let more = further(execution.held, after);
-    purse(execution, now).draw(tx, (0, more), day_limit).await
+    Ok(())
 }
 
 /// The first turn fixes the period of an execution that was not said to have started.
@@ -336,9 +408,10 @@ fn purse(execution: &Execution, now: Timestamp) -> Purse {
 }
 
 async fn begin_turn(tx: &mut Tx, hold: Hold, intent: TurnIntent, now: Timestamp) -> Result<Intent> {
-    let mut execution = held(tx, &hold).await?;
+    let place = place(tx, &hold, intent.seq).await?;
+    let (mut execution, limit) = (place.execution, place.credit_budget);
     let mut attempt = 0;
-    if let Some(kept) = latest(tx, &hold, intent.seq).await? {
+    if let Some(kept) = place.kept {
         match kept.step.state {
             StepState::Begun if kept.step.fence == hold.fence => {
                 return Ok(Intent::Go {
@@ -362,17 +435,16 @@ async fn begin_turn(tx: &mut Tx, hold: Hold, intent: TurnIntent, now: Timestamp)
     if let Some(reason) = execution.cancel_requested {
         return Ok(Intent::Cancelled(reason));
     }
-    reserve_turn(tx, &execution, (&hold, attempt), intent, now).await
+    reserve_turn(tx, (&execution, limit), (&hold, attempt), intent, now).await
 }
 
 async fn reserve_turn(
     tx: &mut Tx,
-    execution: &Execution,
+    (execution, limit): (&Execution, Option<u64>),
     (hold, attempt): (&Hold, u32),
     intent: TurnIntent,
     now: Timestamp,
 ) -> Result<Intent> {
-    let limit = credit_budget(tx, execution).await?;
     let day_limit = Some(intent.daily_credit_limit);
     let levels = purse(execution, now).levels(tx, limit, day_limit).await?;
     let (micro, max_tokens) = match reserve(&levels, &execution.held, &intent.rates, &intent.ask) {
@@ -401,20 +473,9 @@ async fn reserve_turn(
     Ok(Intent::Go { max_tokens })
 }
 
-async fn credit_budget(tx: &mut Tx, execution: &Execution) -> Result<Option<u64>> {
-    const BUDGET: &str = "SELECT credit_budget FROM heartbeats WHERE project_id = $1 AND id = $2";
-    let Some(id) = execution.heartbeat_id else {
-        return Ok(None);
-    };
-    let row = tx
-        .find(sql(BUDGET).bind(execution.project_id.0).bind(id.0))
-        .await?;
-    row.map_or(Ok(None), |row| Cursor::new(&row).find_count())
-}
-
 async fn record_turn(tx: &mut Tx, hold: Hold, record: TurnRecord, now: Timestamp) -> Result<()> {
-    let execution = held(tx, &hold).await?;
-    let kept = on_record(tx, &hold, record.seq).await?;
+    let place = place(tx, &hold, record.seq).await?;
+    let (execution, kept) = place.on_record(record.seq)?;
     if kept.step.state != StepState::Begun {
         return Ok(());
     }
@@ -438,21 +499,17 @@ async fn record_turn(tx: &mut Tx, hold: Hold, record: TurnRecord, now: Timestamp
     spend(tx, &execution, after, (record.tokens, None), now).await
 }
 
-async fn on_record(tx: &mut Tx, hold: &Hold, seq: u32) -> Result<Kept> {
-    let kept = latest(tx, hold, seq).await?;
-    kept.ok_or_else(|| StoreError::Conflict(format!("step {seq} was not begun")))
-}
-
 async fn begin_calls(
     tx: &mut Tx,
     hold: Hold,
     calls: Vec<CallIntent>,
     now: Timestamp,
 ) -> Result<Intent> {
-    let execution = held(tx, &hold).await?;
-    if let Some(call) = calls.first()
-        && latest(tx, &hold, call.seq).await?.is_some()
-    {
+    let first = calls.first().map_or(0, |call| call.seq);
+    let Place {
+        execution, kept, ..
+    } = place(tx, &hold, first).await?;
+    if kept.is_some() && !calls.is_empty() {
         return Ok(Intent::Go { max_tokens: 0 });
     }
     if let Some(reason) = execution.cancel_requested {
@@ -473,7 +530,7 @@ async fn begin_calls(
         }
     });
     let steps: Vec<Kept> = steps.collect();
-    insert(tx, &hold, &steps).await?;
+    insert_alone(tx, &hold, &steps).await?;
     Ok(Intent::Go { max_tokens: 0 })
 }
 
@@ -484,15 +541,18 @@ async fn record_call(
     (notices, channels): (Vec<NoticeDraft>, Vec<Channel>),
     now: Timestamp,
 ) -> Result<()> {
-    let execution = held(tx, &hold).await?;
-    let kept = on_record(tx, &hold, seq).await?;
+    let (execution, kept) = place(tx, &hold, seq).await?.on_record(seq)?;
     let ends = Ends {
         state: StepState::Done,
         result: Some(result),
         tokens: 0,
         micro: 0,
     };
-    if end(tx, &hold, &kept.step, ends, now).await? == 0 {
+    let ending = ending(&hold, &kept.step, ends, now);
+    if notices.is_empty() {
+        return tx.write_alone(ending).await.map(drop);
+    }
+    if tx.write(ending).await? == 0 {
         return Ok(());
     }
     let origin = Origin::of_execution(&execution);
@@ -501,8 +561,7 @@ async fn record_call(
 }
 
 async fn note_step(tx: &mut Tx, hold: Hold, seq: u32, note: String) -> Result<()> {
-    held(tx, &hold).await?;
-    let kept = on_record(tx, &hold, seq).await?;
+    let (_, kept) = place(tx, &hold, seq).await?.on_record(seq)?;
     let mut notes = kept.step.notes;
     notes.push(note);
     let notes = serde_json::to_string(&notes).expect("a list of texts always serialises");
@@ -512,6 +571,6 @@ async fn note_step(tx: &mut Tx, hold: Hold, seq: u32, note: String) -> Result<()
         .bind(i64::from(seq))
         .bind(i64::from(kept.step.attempt))
         .bind(notes);
-    tx.write(statement).await?;
+    tx.write_alone(statement).await?;
     Ok(())
 }

@@ -117,6 +117,12 @@ impl Tx {
         Ok(done.rows_affected())
     }
 
+    /// Runs the only statement that a verb writes with: it fails whole, so it needs no savepoint.
+    pub(super) async fn write_alone(&mut self, statement: Statement<'_>) -> Result<u64> {
+        let done = statement.execute(&mut self.conn).await;
+        Ok(done.map_err(|error| failure(&error))?.rows_affected())
+    }
+
     /// Runs a statement that writes and answers rows.
     pub(super) async fn write_rows(&mut self, statement: Statement<'_>) -> Result<Vec<SqliteRow>> {
         self.guard().await?;
