@@ -418,7 +418,8 @@ pub(crate) async fn a_pause_with_an_end_ends_by_itself_on_the_grid(w: &World) {
 
 pub(crate) async fn a_node_is_told_what_it_holds(w: &World) {
     let (one, other) = (w.every(30, minute(0)).await, w.every(30, minute(0)).await);
-    let node = w.node(minute(30)).await;
+    let node = w.node(minute(0)).await;
+    w.renew(node, minute(30)).await;
     let mut held: Vec<_> = w.claim(node, 5, minute(30)).await;
     assert_eq!(held.len(), 2, "{one:?} and {other:?} are due");
     held.sort_by_key(|claim| claim.hold.execution_id);
