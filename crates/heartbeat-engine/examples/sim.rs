@@ -9,7 +9,9 @@
 #[path = "../tests/sim/simulation/mod.rs"]
 mod simulation;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use self::simulation::sabotage::Sabotage;
@@ -77,6 +79,7 @@ fn sound(wish: &Wish) -> bool {
     let next = AtomicU64::new(wish.from);
     let (failed, ended) = (AtomicBool::new(false), AtomicU64::new(0));
     let started = started();
+    let tally: Mutex<BTreeMap<String, u64>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..2.min(wish.seeds) {
             scope.spawn(|| {
@@ -92,6 +95,7 @@ fn sound(wish: &Wish) -> bool {
                         trace: wish.trace,
                     });
                     ended.fetch_add(report.ended as u64, Ordering::Relaxed);
+                    count(&tally, &report);
                     if !told(seed, wish, &report) {
                         failed.store(true, Ordering::Relaxed);
                     }
@@ -104,7 +108,18 @@ fn sound(wish: &Wish) -> bool {
         }
     });
     progress(wish.seeds, &started, &ended);
+    for (what, many) in tally.into_inner().unwrap_or_default() {
+        println!("{many:>9} {what}");
+    }
     !failed.load(Ordering::Relaxed)
+}
+
+fn count(tally: &Mutex<BTreeMap<String, u64>>, report: &Report) {
+    if let Ok(mut tally) = tally.lock() {
+        for (what, many) in &report.tally {
+            *tally.entry(what.clone()).or_default() += many;
+        }
+    }
 }
 
 #[expect(

@@ -30,9 +30,11 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Of a world: some are calm, most are rough, some are a storm.
-    pub(crate) fn of(dice: &mut Dice) -> Self {
-        match dice.between(0, 9) {
+    /// Of a world: some are calm, most are rough, some are a storm. A broken engine is looked for in
+    /// a storm.
+    pub(crate) fn of(dice: &mut Dice, is_broken: bool) -> Self {
+        let throw = dice.between(0, 9);
+        match if is_broken { 9 } else { throw } {
             0 => Self::default(),
             1 | 2 => Self {
                 model: 100,
@@ -46,7 +48,7 @@ impl Faults {
                 die_after: 3,
                 refuse: 6,
                 lose: 4,
-                freeze: 2,
+                freeze: 4,
                 linger: 10,
                 outages: 30,
                 turns: 10,
@@ -59,7 +61,7 @@ impl Faults {
                 die_after: 12,
                 refuse: 25,
                 lose: 15,
-                freeze: 8,
+                freeze: 20,
                 linger: 25,
                 outages: 120,
                 turns: 60,

@@ -87,7 +87,7 @@ impl Mind {
         state.memory.requests += 1;
         let (troubled, faults) = (state.faults.model, state.faults.clone());
         let dice = &mut state.dice;
-        let takes = match dice.between(0, 19) {
+        let takes = match dice.between(0, 29) {
             0 => dice.between(8_000, 45_000),
             1..=4 => dice.between(1_000, 8_000),
             _ => dice.between(20, 1_000),

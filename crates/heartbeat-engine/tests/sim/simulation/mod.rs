@@ -26,6 +26,7 @@ mod store;
 mod trace;
 mod world;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -68,6 +69,8 @@ pub(crate) struct Report {
     pub(crate) ended: usize,
     /// Requests to the model.
     pub(crate) requests: u64,
+    /// How often what happened, for judging how rich worlds are.
+    pub(crate) tally: BTreeMap<String, u64>,
     /// The history, if it was asked for.
     pub(crate) lines: Vec<String>,
 }
@@ -83,7 +86,7 @@ pub(crate) fn run(ask: Ask) -> Report {
 
 async fn live(ask: Ask) -> Report {
     let mut dice = Dice::new(ask.seed);
-    let faults = Faults::of(&mut dice);
+    let faults = Faults::of(&mut dice, ask.broken.is_some());
     let begin = scene::beginning(&mut dice);
     let folder = tempfile::tempdir().expect("a folder can be made");
     let ids = Arc::new(IdSource::from_seed(ask.seed));
@@ -98,6 +101,7 @@ async fn live(ask: Ask) -> Report {
     let mut world = make(&stage, &db, (ids, ask.broken), &mut dice).await;
     world.live().await;
     drop(world);
+    let tally = tally(&db).await;
     db.store.close().await;
     let state = stage.lock();
     Report {
@@ -106,8 +110,25 @@ async fn live(ask: Ask) -> Report {
         happened: state.trace.count(),
         ended: state.memory.ended.len(),
         requests: state.memory.requests,
+        tally,
         lines: state.trace.lines().to_vec(),
     }
+}
+
+const TALLY: &str = "SELECT CASE status WHEN 'skipped' THEN 'skipped ' || reason ELSE status END \
+    AS what, COUNT(*) AS many FROM executions WHERE status IS NOT NULL GROUP BY 1 \
+    UNION ALL SELECT 'step ' || state, COUNT(*) FROM steps GROUP BY 1 \
+    UNION ALL SELECT 'taken over', COUNT(*) FROM executions WHERE fence > 1 \
+    UNION ALL SELECT triggered_by, COUNT(*) FROM executions GROUP BY 1 \
+    UNION ALL SELECT 'pause ' || reason, COUNT(*) FROM pauses GROUP BY 1 \
+    UNION ALL SELECT state, COUNT(*) FROM deliveries GROUP BY 1";
+
+async fn tally(db: &Db) -> BTreeMap<String, u64> {
+    let mut tally = BTreeMap::new();
+    for row in db.rows(TALLY).await {
+        *tally.entry(row.text("what").to_owned()).or_default() += row.count("many");
+    }
+    tally
 }
 
 async fn make(

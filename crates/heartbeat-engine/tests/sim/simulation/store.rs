@@ -332,6 +332,7 @@ gated!(Journal [
         let told = if outside { (&[][..], channels) } else { (notices, channels) };
         let answer = self.db.store.record_call(hold, (seq, result), told, now).await;
         pass.happened().await;
+        seen::call(&self.door.stage, &self.db, hold, (seq, notices)).await;
         let answer = self.leave("record_call", pass, answer).await;
         if let (true, Ok(()), Some(notice)) = (outside, &answer, notices.first()) {
             let pass = self.enter("tell_late").await?;

@@ -64,7 +64,7 @@ impl World {
                 return self.stop().await;
             }
             if !self.is_ending && self.stage.time.real() >= self.ends_at {
-                self.begin_to_end();
+                self.begin_to_end().await;
             }
             match self.choose().await {
                 Some(choice) => self.perform(choice).await,
@@ -96,8 +96,13 @@ impl World {
         SignedDuration::from_millis(self.ahead)
     }
 
-    fn begin_to_end(&mut self) {
+    /// From now on nothing goes wrong any more, and what waits for its next attempt is tried.
+    async fn begin_to_end(&mut self) {
         self.stage.say("the end begins");
+        let wall = self.stage.time.wall();
+        let sql = format!("UPDATE deliveries SET due_at = {wall} WHERE due_at > {wall}");
+        self.db.execute(sql).await;
+        self.hint = None;
         self.is_ending = true;
         let real = self.stage.time.real();
         let mut state = self.stage.lock();
@@ -195,10 +200,11 @@ impl World {
             let Some(gate) = state.gates.remove(&number) else {
                 return;
             };
-            let together = order == Order::Go && gate.writes() && state.dice.in_thousand(500);
-            let others = state.gates.iter().filter(|(_, other)| {
-                together && other.writes() && !self.is_frozen(other.process)
-            });
+            let together = order == Order::Go && gate.writes() && state.dice.in_thousand(700);
+            let others = state
+                .gates
+                .iter()
+                .filter(|(_, other)| together && other.writes() && !self.is_frozen(other.process));
             let others: Vec<u64> = others.map(|(number, _)| *number).take(7).collect();
             let others = others.iter().filter_map(|other| state.gates.remove(other));
             let mut gates: Vec<Gate> = others.collect();
@@ -329,9 +335,10 @@ impl World {
     fn renew(&mut self) {
         let real = self.stage.time.real();
         let able = self.slots.iter_mut().filter_map(Slot::up_mut);
-        for up in able.filter(|up| up.must_renew(real)) {
+        // Whose time is near renews along with those whose time has come.
+        for up in able.filter(|up| up.must_renew(real + 2_500)) {
             // Every 3 s by the book; a busy machine makes that up to 8.
-            up.renews_at = real + self.stage.lock().dice.between(3_000, 8_000);
+            up.renews_at = real + self.stage.lock().dice.between(4_000, 9_000);
             let keeper = up.node.keeper().clone();
             up.renewal = Some(spawn(async move { keeper.renew().await }));
         }

@@ -4,6 +4,7 @@ use heartbeat_domain::claim::{Claim, Hold};
 use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome, Trigger};
 use heartbeat_domain::heartbeat::{Heartbeat, Standing};
 use heartbeat_domain::ids::{HeartbeatId, ProjectId};
+use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::Settlement;
 use heartbeat_domain::watch::Baseline;
@@ -218,6 +219,33 @@ async fn baseline(
             hold.execution_id
         );
         stage.find("baseline", what);
+    }
+}
+
+/// A call's result and the messages that it makes are on record together, or neither is.
+pub(crate) async fn call(
+    stage: &Stage,
+    db: &Db,
+    hold: &Hold,
+    (seq, notices): (u32, &[NoticeDraft]),
+) {
+    let id = blob(hold.execution_id);
+    for notice in notices.iter().filter(|notice| notice.topic.is_none()) {
+        let title = notice.title.replace('\'', "''");
+        let sql = format!(
+            "SELECT (SELECT COUNT(*) FROM steps WHERE execution_id = {id} AND seq = {seq} \
+             AND state = 'done') AS done, (SELECT COUNT(*) FROM notices WHERE execution_id = {id} \
+             AND title = '{title}') AS told"
+        );
+        let Some(row) = db.row(sql).await else {
+            continue;
+        };
+        let (done, told) = (row.number("done"), row.number("told"));
+        if done != told {
+            let execution = hold.execution_id;
+            let what = format!("call {seq} of {execution}: {done} on record, {told} told");
+            stage.find("outbox", what);
+        }
     }
 }
 
