@@ -58,6 +58,8 @@ ids! {
     HeartbeatId,
     /// The record of carrying out one fire.
     ExecutionId,
+    /// A tool server of an agent.
+    ToolServerId,
     /// One incarnation of a running process.
     NodeId,
     /// A message to people.

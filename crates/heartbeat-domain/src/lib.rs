@@ -29,6 +29,7 @@ pub mod reason;
 pub mod schedule;
 pub mod settlement;
 pub mod step;
+pub mod tool;
 pub mod violation;
 pub mod watch;
 pub mod window;

@@ -4,12 +4,14 @@
 //! look: it is told to, and answers what it saw or why it could not.
 
 mod file;
+mod hands;
 mod host_status;
 mod http_get;
 mod probe;
 mod select;
 
 pub use self::file::LocalFiles;
+pub use self::hands::{CallEnd, HandCall, Hands, HandsError, Server};
 pub use self::host_status::{describe as describe_host, host_name, host_status};
 pub use self::http_get::AllowedHosts;
 pub use self::probe::{Observe, ProbeError, Probes};
