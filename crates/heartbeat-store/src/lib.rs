@@ -6,6 +6,9 @@
 mod address;
 mod error;
 mod kill_point;
+mod limits;
+mod rows;
+mod schedules;
 pub mod sealing;
 pub mod sqlite;
 pub mod verbs;

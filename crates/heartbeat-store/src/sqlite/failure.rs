@@ -25,13 +25,8 @@ pub(super) fn failure(error: &sqlx::Error) -> StoreError {
         sqlx::Error::WorkerCrashed => {
             StoreError::Unavailable("the connection broke; restart the process".into())
         }
-        error => read_failure(error),
+        error => StoreError::Corrupt(error.to_string()),
     }
-}
-
-/// A value could not be read.
-pub(super) fn read_failure(error: &sqlx::Error) -> StoreError {
-    StoreError::Corrupt(error.to_string())
 }
 
 fn database_failure(error: &dyn DatabaseError) -> StoreError {

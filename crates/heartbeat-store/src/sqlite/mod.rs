@@ -17,14 +17,11 @@ mod failure;
 mod fires;
 mod heartbeats;
 mod journal;
-mod limits;
 mod migrations;
 mod nodes;
 mod outbox;
 mod records;
 mod rollups;
-mod rows;
-mod schedules;
 mod sealing;
 mod serving;
 mod standing;
@@ -51,8 +48,8 @@ use self::failure::failure;
 pub use self::serving::{ServeLock, announced_at, lock_for_serving};
 use self::tx::Tx;
 use self::writer::{Queue, Work};
-use crate::StoreError;
 use crate::verbs::Result;
+use crate::{StoreError, limits, rows, schedules};
 
 /// How to open a database file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Rows to nouns and back: the one place that knows the order of columns.
+//! Rows to nouns and back, for both databases: the one place that knows the order of columns.
 
 use heartbeat_domain::bot::{Bot, Project};
 use heartbeat_domain::budget::Held;
@@ -10,11 +10,11 @@ use heartbeat_domain::schedule::Due;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use serde::de::DeserializeOwned;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
+use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 use uuid::Uuid;
 
-use super::failure::read_failure;
 use crate::StoreError;
 use crate::verbs::Result;
 
@@ -58,38 +58,71 @@ macro_rules! execution_columns {
     };
 }
 
-pub(super) use {bot_columns, execution_columns, heartbeat_columns, project_columns};
+pub(crate) use {bot_columns, execution_columns, heartbeat_columns, project_columns};
+
+/// A row of either database.
+#[derive(Clone, Copy)]
+pub(crate) enum AnyRow<'r> {
+    Sqlite(&'r SqliteRow),
+    Postgres(&'r PgRow),
+}
+
+impl<'r> From<&'r SqliteRow> for AnyRow<'r> {
+    fn from(row: &'r SqliteRow) -> Self {
+        Self::Sqlite(row)
+    }
+}
+
+impl<'r> From<&'r PgRow> for AnyRow<'r> {
+    fn from(row: &'r PgRow) -> Self {
+        Self::Postgres(row)
+    }
+}
+
+/// What both databases can keep.
+pub(crate) trait Kept<'r>:
+    Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl<'r, T> Kept<'r> for T where
+    T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>
+{
+}
 
 /// Reads the columns of a row one after another.
-pub(super) struct Cursor<'r> {
-    row: &'r SqliteRow,
+pub(crate) struct Cursor<'r> {
+    row: AnyRow<'r>,
     at: usize,
 }
 
 impl<'r> Cursor<'r> {
     /// At the first column.
-    pub(super) fn new(row: &'r SqliteRow) -> Self {
-        Self { row, at: 0 }
+    pub(crate) fn new(row: impl Into<AnyRow<'r>>) -> Self {
+        Self {
+            row: row.into(),
+            at: 0,
+        }
     }
 
     /// The next column.
-    pub(super) fn take<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T> {
-        let value = self
-            .row
-            .try_get(self.at)
-            .map_err(|error| read_failure(&error))?;
+    pub(crate) fn take<T: Kept<'r>>(&mut self) -> Result<T> {
+        let value = match self.row {
+            AnyRow::Sqlite(row) => row.try_get(self.at),
+            AnyRow::Postgres(row) => row.try_get(self.at),
+        };
         self.at += 1;
-        Ok(value)
+        value.map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
     /// A count that is not negative.
-    pub(super) fn count(&mut self) -> Result<u64> {
+    pub(crate) fn count(&mut self) -> Result<u64> {
         let number: i64 = self.take()?;
         u64::try_from(number).map_err(|_| self.odd(&number))
     }
 
     /// A count that may be absent.
-    pub(super) fn find_count(&mut self) -> Result<Option<u64>> {
+    pub(crate) fn find_count(&mut self) -> Result<Option<u64>> {
         let number: Option<i64> = self.take()?;
         number
             .map(|n| u64::try_from(n).map_err(|_| self.odd(&n)))
@@ -97,13 +130,13 @@ impl<'r> Cursor<'r> {
     }
 
     /// A small count.
-    pub(super) fn small(&mut self) -> Result<u32> {
+    pub(crate) fn small(&mut self) -> Result<u32> {
         let number = self.count()?;
         u32::try_from(number).map_err(|_| self.odd(&number))
     }
 
     /// A small count that may be absent.
-    pub(super) fn find_small(&mut self) -> Result<Option<u32>> {
+    pub(crate) fn find_small(&mut self) -> Result<Option<u32>> {
         let number = self.find_count()?;
         number
             .map(|n| u32::try_from(n).map_err(|_| self.odd(&n)))
@@ -111,13 +144,13 @@ impl<'r> Cursor<'r> {
     }
 
     /// A moment.
-    pub(super) fn time(&mut self) -> Result<Timestamp> {
+    pub(crate) fn time(&mut self) -> Result<Timestamp> {
         let millis: i64 = self.take()?;
         Timestamp::from_millisecond(millis).map_err(|_| self.odd(&millis))
     }
 
     /// A moment that may be absent.
-    pub(super) fn find_time(&mut self) -> Result<Option<Timestamp>> {
+    pub(crate) fn find_time(&mut self) -> Result<Option<Timestamp>> {
         let millis: Option<i64> = self.take()?;
         millis
             .map(|at| Timestamp::from_millisecond(at).map_err(|_| self.odd(&at)))
@@ -125,27 +158,27 @@ impl<'r> Cursor<'r> {
     }
 
     /// A name from a closed list.
-    pub(super) fn name<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<T> {
+    pub(crate) fn name<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let text: &str = self.take()?;
         find(text).ok_or_else(|| self.odd(&text))
     }
 
     /// A name from a closed list, where there is one.
-    pub(super) fn find_name<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+    pub(crate) fn find_name<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
         let text: Option<&str> = self.take()?;
         text.map(|text| find(text).ok_or_else(|| self.odd(&text)))
             .transpose()
     }
 
     /// A value that is kept as JSON, where there is one.
-    pub(super) fn find_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+    pub(crate) fn find_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let text: Option<&str> = self.take()?;
         text.map(|text| serde_json::from_str(text).map_err(|_| self.odd(&text)))
             .transpose()
     }
 
     /// An id, where there is one.
-    pub(super) fn find_id<T>(&mut self, id: impl Fn(Uuid) -> T) -> Result<Option<T>> {
+    pub(crate) fn find_id<T>(&mut self, id: impl Fn(Uuid) -> T) -> Result<Option<T>> {
         Ok(self.take::<Option<Uuid>>()?.map(id))
     }
 
@@ -155,12 +188,12 @@ impl<'r> Cursor<'r> {
 }
 
 /// A reason by its stable name.
-pub(super) fn reason(text: &str) -> Option<Reason> {
+pub(crate) fn reason(text: &str) -> Option<Reason> {
     text.parse().ok()
 }
 
 /// Reads [`project_columns`].
-pub(super) fn project(row: &SqliteRow) -> Result<Project> {
+pub(crate) fn project<'r>(row: impl Into<AnyRow<'r>>) -> Result<Project> {
     let mut c = Cursor::new(row);
     Ok(Project {
         id: ProjectId(c.take()?),
@@ -172,7 +205,7 @@ pub(super) fn project(row: &SqliteRow) -> Result<Project> {
 }
 
 /// Reads [`bot_columns`].
-pub(super) fn bot(row: &SqliteRow) -> Result<Bot> {
+pub(crate) fn bot<'r>(row: impl Into<AnyRow<'r>>) -> Result<Bot> {
     let mut c = Cursor::new(row);
     Ok(Bot {
         id: BotId(c.take()?),
@@ -189,7 +222,7 @@ pub(super) fn bot(row: &SqliteRow) -> Result<Bot> {
 }
 
 /// Reads [`heartbeat_columns`] from the cursor on.
-pub(super) fn heartbeat(c: &mut Cursor<'_>) -> Result<Heartbeat> {
+pub(crate) fn heartbeat(c: &mut Cursor<'_>) -> Result<Heartbeat> {
     Ok(Heartbeat {
         id: HeartbeatId(c.take()?),
         project_id: ProjectId(c.take()?),
@@ -272,23 +305,23 @@ fn time_of_day(second: i64) -> Option<Time> {
 }
 
 /// An anchor as seconds since midnight.
-pub(super) fn second_of_day(time: Time) -> i64 {
+pub(crate) fn second_of_day(time: Time) -> i64 {
     i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second())
 }
 
 /// An execution and what proves a hold on it.
 #[derive(Clone, Debug)]
-pub(super) struct HeldExecution {
+pub(crate) struct HeldExecution {
     /// The row.
-    pub(super) execution: Execution,
+    pub(crate) execution: Execution,
     /// Who has it.
-    pub(super) holder: Option<NodeId>,
+    pub(crate) holder: Option<NodeId>,
     /// Who ended it.
-    pub(super) ended_by: Option<NodeId>,
+    pub(crate) ended_by: Option<NodeId>,
 }
 
 /// Reads [`execution_columns`] from the cursor on.
-pub(super) fn held_execution(c: &mut Cursor<'_>) -> Result<HeldExecution> {
+pub(crate) fn held_execution(c: &mut Cursor<'_>) -> Result<HeldExecution> {
     Ok(HeldExecution {
         execution: execution(c)?,
         holder: c.find_id(NodeId)?,
@@ -297,7 +330,7 @@ pub(super) fn held_execution(c: &mut Cursor<'_>) -> Result<HeldExecution> {
 }
 
 /// Reads [`execution_columns`] but for the last two from the cursor on.
-pub(super) fn execution(c: &mut Cursor<'_>) -> Result<Execution> {
+pub(crate) fn execution(c: &mut Cursor<'_>) -> Result<Execution> {
     Ok(Execution {
         id: ExecutionId(c.take()?),
         project_id: ProjectId(c.take()?),
@@ -334,21 +367,21 @@ pub(super) fn execution(c: &mut Cursor<'_>) -> Result<Execution> {
 }
 
 /// A count as the database keeps it.
-pub(super) fn int(count: u64) -> i64 {
+pub(crate) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// A moment as the database keeps it.
-pub(super) fn ms(at: Timestamp) -> i64 {
+pub(crate) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
 /// A moment that may be absent, as the database keeps it.
-pub(super) fn opt_ms(at: Option<Timestamp>) -> Option<i64> {
+pub(crate) fn opt_ms(at: Option<Timestamp>) -> Option<i64> {
     at.map(ms)
 }
 
 /// `now` as it will be read back: whole milliseconds, so a first answer equals a later one.
-pub(super) fn whole_ms(now: Timestamp) -> Timestamp {
+pub(crate) fn whole_ms(now: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(ms(now)).expect("a moment less its fraction is a moment")
 }

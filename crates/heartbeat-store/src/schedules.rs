@@ -14,12 +14,12 @@ const KEPT_MAX: usize = 10_000;
 
 /// Schedules that were read before.
 #[derive(Debug, Default)]
-pub(super) struct Schedules(Mutex<HashMap<String, Arc<Schedule>>>);
+pub(crate) struct Schedules(Mutex<HashMap<String, Arc<Schedule>>>);
 
 impl Schedules {
     /// The schedule of a heartbeat. It was checked when it was set, so a failure is the database's
     /// or the time zone database's.
-    pub(super) fn of(&self, heartbeat: &Heartbeat) -> Result<Arc<Schedule>> {
+    pub(crate) fn of(&self, heartbeat: &Heartbeat) -> Result<Arc<Schedule>> {
         let key = key(&heartbeat.settings.schedule);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(schedule) = kept.get(&key) {

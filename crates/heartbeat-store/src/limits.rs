@@ -9,7 +9,7 @@ use crate::error::Limit;
 use crate::verbs::Result;
 
 /// Switch, plan and local access.
-pub(super) fn check_rights(bot: &Bot, plan: &Plan, settings: &Settings) -> Result<()> {
+pub(crate) fn check_rights(bot: &Bot, plan: &Plan, settings: &Settings) -> Result<()> {
     if !bot.is_switched_on() {
         return Err(limit(
             "HEARTBEAT_OFF",
@@ -47,7 +47,7 @@ pub(super) fn check_rights(bot: &Bot, plan: &Plan, settings: &Settings) -> Resul
 }
 
 /// How many heartbeats an agent may have, where `before` stand before this one.
-pub(super) fn check_cap(plan: &Plan, before: u64) -> Result<()> {
+pub(crate) fn check_cap(plan: &Plan, before: u64) -> Result<()> {
     let Some(cap) = plan.heartbeats_per_agent.map(u64::from) else {
         return Ok(());
     };
