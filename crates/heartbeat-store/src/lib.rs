@@ -4,13 +4,21 @@
 #![warn(missing_docs)]
 
 mod address;
+mod claiming;
+mod counting;
+mod desk;
+mod entries;
 mod error;
+mod journaling;
 mod kill_point;
 mod limits;
+mod messages;
 mod rows;
 mod schedules;
 pub mod sealing;
 pub mod sqlite;
+mod sums;
+mod turns;
 pub mod verbs;
 
 pub use self::address::{Address, open};

@@ -5,17 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use heartbeat_domain::bot::{Bot, Project};
-use heartbeat_domain::claim::{Claim, Hold};
-use heartbeat_domain::execution::{Execution, Trigger};
-use heartbeat_domain::heartbeat::{Heartbeat, OpenRun, Skipped, Standing};
-use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, NodeId, ProjectId};
-use heartbeat_domain::reason::Reason;
-use heartbeat_domain::schedule::{Passed, Schedule};
-use jiff::{SignedDuration, Timestamp};
+use heartbeat_domain::claim::Claim;
+use heartbeat_domain::heartbeat::{Heartbeat, OpenRun, Standing};
+use heartbeat_domain::ids::{BotId, HeartbeatId, NodeId, ProjectId};
+use heartbeat_domain::schedule::Schedule;
+use jiff::Timestamp;
 
 use super::batch::Batch;
-use super::due::{self, Key};
+use super::due;
 use super::nodes;
 use super::records;
 use super::rows::{
@@ -23,8 +20,10 @@ use super::rows::{
 };
 use super::standing;
 use super::tx::{Tx, sql};
-use crate::StoreError;
+use crate::claiming::{Fire, Owners, fire, missed_before};
+use crate::turns::Key;
 use crate::verbs::{ClaimAsk, Result};
+use crate::{StoreError, entries};
 
 const UNHELD: &str = concat!(
     "WITH free AS (SELECT project_id, id, claimable_at FROM executions \
@@ -86,19 +85,6 @@ const SET_ASIDE: &str = "UPDATE heartbeats SET claimable_at = NULL, paused_reaso
     paused_since = $3, resumes_at = NULL WHERE project_id = $1 AND id = $2";
 
 const EXISTS: &str = "SELECT 1 FROM executions WHERE project_id = $1 AND id = $2";
-
-/// A fire that is about to be claimed.
-struct Fire {
-    heartbeat: Heartbeat,
-    execution: Execution,
-    missed: Option<Skipped>,
-}
-
-/// Agents and projects of claims, each read once.
-struct Owners {
-    bots: HashMap<(ProjectId, BotId), Bot>,
-    projects: HashMap<ProjectId, Project>,
-}
 
 pub(super) async fn claim_due(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
     let open = nodes::open(tx).await?;
@@ -164,27 +150,10 @@ async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<C
         execution.started_at.get_or_insert(now);
         let key = execution.heartbeat_id.map(|id| (execution.project_id, id));
         let heartbeat = key.and_then(|key| found.remove(&key));
-        let missed = missed_before(tx, heartbeat.as_ref(), &execution);
+        let missed = missed_before(&tx.schedules, heartbeat.as_ref(), &execution);
         claims.push(owners.claim(execution, heartbeat, ask.node_id, missed)?);
     }
     Ok(claims)
-}
-
-/// Due moments before a taken-over fire's own, as its first holder saw them.
-fn missed_before(tx: &Tx, heartbeat: Option<&Heartbeat>, execution: &Execution) -> Option<Skipped> {
-    let heartbeat = heartbeat.filter(|heartbeat| heartbeat.standing() == Standing::Active)?;
-    let schedule = tx.schedules.of(heartbeat).ok()?;
-    let before = execution
-        .due_at
-        .checked_sub(SignedDuration::from_millis(1))
-        .ok()?;
-    let passed = schedule.advance(&heartbeat.next?, before).passed?;
-    Some(Skipped {
-        reason: execution.missed_reason,
-        first_due_at: passed.first,
-        last_due_at: passed.latest.at,
-        count: passed.count,
-    })
 }
 
 /// Heartbeats of those keys. One that cannot be read is set aside and said in the log.
@@ -229,61 +198,17 @@ async fn fires(
             Ok(schedule) => schedule,
             Err(error) => {
                 tracing::error!(heartbeat.id = %heartbeat.id, %error, "a heartbeat had to pause");
-                let after = records::broken(&heartbeat, now);
+                let after = entries::broken(&heartbeat, now);
                 records::save_change(tx, &heartbeat, &after, &[], now).await?;
                 continue;
             }
         };
-        match fire(tx, &heartbeat, &schedule, awake_since, now) {
+        match fire(&tx.ids, (&heartbeat, &schedule), awake_since, now) {
             Some(fire) => fires.push(fire),
             None => put_right(tx, &heartbeat, &schedule, now).await?,
         }
     }
     Ok(fires)
-}
-
-fn fire(
-    tx: &Tx,
-    heartbeat: &Heartbeat,
-    schedule: &Schedule,
-    awake_since: Timestamp,
-    now: Timestamp,
-) -> Option<Fire> {
-    if heartbeat.standing() != Standing::Active {
-        return None;
-    }
-    let passed = schedule.advance(&heartbeat.next?, now).passed?;
-    let due_at = passed.latest.at;
-    let trigger = if due_at < awake_since {
-        Trigger::CatchUp
-    } else {
-        Trigger::Schedule
-    };
-    let reason = if passed.first < awake_since {
-        Reason::Downtime
-    } else {
-        Reason::Capacity
-    };
-    let id = ExecutionId::new(&tx.ids, now);
-    let mut execution = records::fresh(heartbeat, id, (trigger, due_at), now);
-    execution.missed_reason = reason;
-    execution.fence = 1;
-    execution.started_at = Some(now);
-    let missed = missed(&passed, reason);
-    Some(Fire {
-        heartbeat: heartbeat.clone(),
-        execution,
-        missed,
-    })
-}
-
-fn missed(passed: &Passed, reason: Reason) -> Option<Skipped> {
-    passed.before_latest.map(|last_due_at| Skipped {
-        reason,
-        first_due_at: passed.first,
-        last_due_at,
-        count: passed.count - 1,
-    })
 }
 
 /// A pause that has ended, or a heartbeat that is claimable before its time.
@@ -394,10 +319,7 @@ async fn owners(tx: &mut Tx, bots: impl Iterator<Item = (ProjectId, BotId)>) -> 
             statement.bind(project.0)
         })
         .await?;
-    let mut owners = Owners {
-        bots: HashMap::new(),
-        projects: HashMap::new(),
-    };
+    let mut owners = Owners::default();
     for row in &bots {
         let bot = rows::bot(row)?;
         owners.bots.insert((bot.project_id, bot.id), bot);
@@ -407,35 +329,4 @@ async fn owners(tx: &mut Tx, bots: impl Iterator<Item = (ProjectId, BotId)>) -> 
         owners.projects.insert(project.id, project);
     }
     Ok(owners)
-}
-
-impl Owners {
-    fn claim(
-        &self,
-        execution: Execution,
-        heartbeat: Option<Heartbeat>,
-        node_id: NodeId,
-        missed: Option<Skipped>,
-    ) -> Result<Claim> {
-        let bot = self.bots.get(&(execution.project_id, execution.bot_id));
-        let project = self.projects.get(&execution.project_id);
-        let (Some(bot), Some(project)) = (bot, project) else {
-            let what = format!("execution {} has no agent or no project", execution.id);
-            return Err(StoreError::Corrupt(what));
-        };
-        Ok(Claim {
-            hold: Hold {
-                project_id: execution.project_id,
-                execution_id: execution.id,
-                node_id,
-                fence: execution.fence,
-            },
-            taken_over: execution.fence > 1,
-            heartbeat,
-            bot: bot.clone(),
-            project: project.clone(),
-            missed,
-            execution,
-        })
-    }
 }

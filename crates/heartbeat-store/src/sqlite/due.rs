@@ -1,18 +1,14 @@
 //! Which heartbeats to take when not all can be: oldest first within a project, round robin
 //! between projects.
 
-use std::collections::{HashMap, HashSet};
-
 use heartbeat_domain::ids::{HeartbeatId, ProjectId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::rows::{Cursor, ms};
 use super::tx::{Tx, sql};
+use crate::turns::{Key, Turn, in_turn};
 use crate::verbs::Result;
-
-/// A heartbeat's key.
-pub(super) type Key = (ProjectId, HeartbeatId);
 
 /// The oldest, each with its turn within its project.
 const OLDEST: &str = "WITH due AS (SELECT project_id, id, claimable_at FROM heartbeats \
@@ -48,9 +44,6 @@ const OF_PROJECTS: &str = "WITH RECURSIVE p(project_id, number) AS (\
 
 /// How many projects a look visits when there is a backlog.
 const PROJECTS_MAX: i64 = 128;
-
-/// A due heartbeat and the turn at which it is taken.
-type Turn = (i64, i64, Key);
 
 /// Keys of at most `want` due heartbeats.
 pub(super) async fn keys(tx: &mut Tx, want: usize, now: Timestamp) -> Result<Vec<Key>> {
@@ -109,25 +102,4 @@ async fn next_projects(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let is_whole = i64::try_from(rows.len()).is_ok_and(|visited| visited >= PROJECTS_MAX);
     tx.round = if is_whole { last } else { Uuid::nil() };
     Ok(projects)
-}
-
-/// The first `want` in order of their turns, without doubles. A turn counts within the project,
-/// whichever look found it.
-fn in_turn(mut turns: Vec<Turn>, want: usize) -> Vec<Key> {
-    turns.sort_unstable();
-    let mut known = HashSet::new();
-    let mut taken: HashMap<ProjectId, i64> = HashMap::new();
-    turns.retain(|(_, _, key)| known.insert(*key));
-    turns.sort_unstable_by_key(|(turn, at, key)| (key.0, *at, *turn, key.1));
-    for (turn, _, key) in &mut turns {
-        let count = taken.entry(key.0).or_default();
-        *count += 1;
-        *turn = *count;
-    }
-    turns.sort_unstable();
-    turns
-        .into_iter()
-        .take(want)
-        .map(|(_, _, key)| key)
-        .collect()
 }

@@ -2,37 +2,20 @@
 //!
 //! Differs: PostgreSQL locks the rows first; here the writer is alone.
 
-use std::collections::{BTreeMap, HashMap};
-
-use heartbeat_domain::budget::Level;
-use heartbeat_domain::claim::Hold;
-use heartbeat_domain::execution::{Ending, Execution, Phase};
-use heartbeat_domain::heartbeat::Heartbeat;
-use heartbeat_domain::ids::{ExecutionId, HeartbeatId, NodeId, ProjectId};
-use heartbeat_domain::settlement::{Owner, Settlement, settle};
-use jiff::Timestamp;
+use heartbeat_domain::execution::Execution;
+use heartbeat_domain::ids::NodeId;
+use heartbeat_domain::settlement::Settlement;
 
 use super::batch::Batch;
 use super::budgets;
-use super::outbox::{Origin, write_notices};
-use super::records::{self, Standstill};
-use super::rollups::Rollups;
-use super::rows::{
-    self, Cursor, HeldExecution, execution_columns, heartbeat_columns, int, ms, opt_ms,
-};
+use super::outbox::write_notices;
+use super::records;
+use super::rollups;
+use super::rows::{self, Cursor, execution_columns, heartbeat_columns, int, ms, opt_ms};
 use super::tx::Tx;
-use crate::StoreError;
-use crate::error::Thing;
-use crate::verbs::{Channel, Result};
-
-/// What [`crate::verbs::Fires::finish`] was asked.
-#[derive(Clone, Debug)]
-pub(super) struct FinishAsk {
-    pub(super) hold: Hold,
-    pub(super) ending: Ending,
-    pub(super) channels: Vec<Channel>,
-    pub(super) now: Timestamp,
-}
+use crate::desk::{Desk, FinishAsk, check, settle_on};
+use crate::messages::Origin;
+use crate::verbs::Result;
 
 static LOAD: Batch = Batch::new(
     "WITH v(project_id, id) AS (VALUES",
@@ -58,21 +41,6 @@ static END: Batch = Batch::new(
      ended_by = v.ended_by, micro_reserved = 0, holder = NULL, claimable_at = NULL \
      FROM v WHERE executions.project_id = v.project_id AND executions.id = v.id",
 );
-
-type Key = (ProjectId, HeartbeatId);
-
-/// The rows that several endings read and change.
-#[derive(Default)]
-struct Desk {
-    executions: HashMap<ExecutionId, HeldExecution>,
-    heartbeats: HashMap<Key, Heartbeat>,
-    /// Heartbeats that cannot be read, with what is wrong.
-    unreadable: HashMap<ExecutionId, StoreError>,
-    ended: HashMap<ExecutionId, Settlement>,
-    changed: Vec<Key>,
-    rollups: Rollups,
-    standstills: Vec<Standstill>,
-}
 
 /// Ends executions in the order asked; an answer for each. An error is that of all of them.
 pub(super) async fn finish_all(
@@ -108,59 +76,9 @@ async fn load(tx: &mut Tx, asks: &[&FinishAsk]) -> Result<Desk> {
         .await?;
     let mut desk = Desk::default();
     for row in &found {
-        let mut c = Cursor::new(row);
-        let held = rows::held_execution(&mut c)?;
-        let id = held.execution.id;
-        desk.executions.insert(id, held);
-        if !c.take::<bool>()? {
-            continue;
-        }
-        match rows::heartbeat(&mut c) {
-            Ok(heartbeat) => {
-                desk.heartbeats
-                    .insert((heartbeat.project_id, heartbeat.id), heartbeat);
-            }
-            Err(error) => {
-                desk.unreadable.insert(id, error);
-            }
-        }
+        desk.put(&mut Cursor::new(row))?;
     }
     Ok(desk)
-}
-
-/// Whether the hold stands; the first answer if this is a repeat.
-fn check(desk: &Desk, ask: &FinishAsk) -> Result<Option<Settlement>> {
-    let hold = &ask.hold;
-    let held = desk.executions.get(&hold.execution_id);
-    let held = held
-        .filter(|held| held.execution.project_id == hold.project_id)
-        .ok_or(StoreError::NotFound(Thing::Execution))?;
-    if held.execution.fence != hold.fence {
-        return Err(StoreError::Fenced);
-    }
-    if held.ended_by == Some(hold.node_id) {
-        let again = desk.ended.get(&hold.execution_id).cloned();
-        return Ok(Some(
-            again.unwrap_or_else(|| equivalent(desk, &held.execution)),
-        ));
-    }
-    if held.holder != Some(hold.node_id) || held.execution.phase != Phase::Running {
-        return Err(StoreError::Fenced);
-    }
-    match desk.unreadable.get(&hold.execution_id) {
-        Some(error) => Err(error.clone()),
-        None => Ok(None),
-    }
-}
-
-fn equivalent(desk: &Desk, execution: &Execution) -> Settlement {
-    let key = execution.heartbeat_id.map(|id| (execution.project_id, id));
-    Settlement {
-        execution: execution.clone(),
-        heartbeat: key.and_then(|key| desk.heartbeats.get(&key).cloned()),
-        skipped: Vec::new(),
-        notices: Vec::new(),
-    }
 }
 
 async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Settlement> {
@@ -169,7 +87,7 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
     let now = rows::whole_ms(ask.now);
     let levels = budgets::levels_of_ending(tx, &execution, desk.heartbeat_of(&execution)).await?;
     let mut settlement = settle_on(
-        tx,
+        &tx.schedules,
         desk.heartbeat_of(&execution),
         &execution,
         (ask, &levels),
@@ -190,61 +108,8 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
     }
     let origin = Origin::of_execution(&settlement.execution);
     write_notices(tx, &origin, &settlement.notices, (&ask.channels, now)).await?;
-    let held = desk
-        .executions
-        .get_mut(&ask.hold.execution_id)
-        .expect("`check` found it");
-    held.ended_by = Some(ask.hold.node_id);
-    held.execution = settlement.execution.clone();
-    desk.ended.insert(ask.hold.execution_id, settlement.clone());
+    desk.keep(&ask.hold, &settlement);
     Ok(settlement)
-}
-
-impl Desk {
-    fn heartbeat_of(&self, execution: &Execution) -> Option<&Heartbeat> {
-        let id = execution.heartbeat_id?;
-        self.heartbeats.get(&(execution.project_id, id))
-    }
-
-    fn replace(&mut self, after: Heartbeat, now: Timestamp) {
-        let key = (after.project_id, after.id);
-        if let Some(before) = self.heartbeats.get(&key) {
-            self.standstills
-                .extend(Standstill::between(before, &after, now));
-        }
-        self.changed.push(key);
-        self.heartbeats.insert(key, after);
-    }
-}
-
-/// Settles; a heartbeat whose schedule has become unreadable pauses.
-fn settle_on(
-    tx: &Tx,
-    heartbeat: Option<&Heartbeat>,
-    execution: &Execution,
-    (ask, levels): (&FinishAsk, &[Level]),
-    now: Timestamp,
-) -> Settlement {
-    let ending = ask.ending.clone();
-    let Some(heartbeat) = heartbeat else {
-        return settle(execution, None, ending, now);
-    };
-    match tx.schedules.of(heartbeat) {
-        Ok(schedule) => {
-            let owner = Owner {
-                heartbeat,
-                schedule: &schedule,
-                levels,
-            };
-            settle(execution, Some(owner), ending, now)
-        }
-        Err(error) => {
-            tracing::error!(heartbeat.id = %heartbeat.id, %error, "a heartbeat had to pause");
-            let mut settlement = settle(execution, None, ending, now);
-            settlement.heartbeat = Some(records::broken(heartbeat, now));
-            settlement
-        }
-    }
 }
 
 async fn write(tx: &mut Tx, desk: Desk, ends: &[(Execution, NodeId)]) -> Result<()> {
@@ -267,12 +132,7 @@ async fn write(tx: &mut Tx, desk: Desk, ends: &[(Execution, NodeId)]) -> Result<
             .bind(node.0)
     })
     .await?;
-    let changed: BTreeMap<Key, ()> = desk.changed.iter().map(|key| (*key, ())).collect();
-    let changed: Vec<Heartbeat> = changed
-        .keys()
-        .filter_map(|key| desk.heartbeats.get(key).cloned())
-        .collect();
-    records::save_states(tx, &changed).await?;
+    records::save_states(tx, &desk.changed()).await?;
     records::write_standstills(tx, &desk.standstills).await?;
-    desk.rollups.write(tx).await
+    rollups::add(tx, desk.rollups).await
 }

@@ -2,21 +2,23 @@
 
 use async_trait::async_trait;
 use heartbeat_domain::claim::{Claim, Hold, Node};
-use heartbeat_domain::execution::{Ending, Execution, Phase, Trigger};
+use heartbeat_domain::execution::{Ending, Execution, Trigger};
 use heartbeat_domain::heartbeat::OpenRun;
 use heartbeat_domain::ids::{ExecutionId, NodeId, ProjectId};
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::Settlement;
 use jiff::{SignedDuration, Timestamp};
 
-use super::endings::FinishAsk;
 use super::failure::failure;
-use super::rows::{self, Cursor, HeldExecution, execution_columns, ms};
+use super::rows::{self, Cursor, execution_columns, ms};
 use super::tx::{Tx, sql};
-use super::{SqliteStore, claims, executions, heartbeats, nodes, records};
-use crate::StoreError;
+use super::{SqliteStore, claims, executions, heartbeats, nodes, records, rollups};
+use crate::counting::Rollups;
+use crate::desk::FinishAsk;
 use crate::error::Thing;
+use crate::journaling::standing;
 use crate::verbs::{Channel, ClaimAsk, Fires, Result, TriggerAsk};
+use crate::{StoreError, entries};
 
 const NEXT_CLAIMABLE: &str = "SELECT MIN(at) FROM (\
     SELECT MIN(claimable_at) AS at FROM heartbeats WHERE claimable_at IS NOT NULL \
@@ -148,18 +150,6 @@ pub(super) async fn held(tx: &mut Tx, hold: &Hold) -> Result<Execution> {
     standing(rows::held_execution(&mut Cursor::new(&row))?, hold)
 }
 
-/// The execution if `hold` is its current hold.
-pub(super) fn standing(held: HeldExecution, hold: &Hold) -> Result<Execution> {
-    let stands = held.holder == Some(hold.node_id)
-        && held.execution.fence == hold.fence
-        && held.execution.phase == Phase::Running;
-    if stands {
-        Ok(held.execution)
-    } else {
-        Err(StoreError::Fenced)
-    }
-}
-
 /// Runs a statement that writes one row if the hold stands.
 async fn move_held(tx: &mut Tx, statement: &'static str, hold: Hold, now: Timestamp) -> Result<()> {
     let statement = sql(statement)
@@ -188,13 +178,13 @@ async fn trigger(tx: &mut Tx, ask: TriggerAsk, now: Timestamp) -> Result<Executi
         Err(error) => return Err(error),
     }
     let due_at = free_moment(tx, ask, now).await?;
-    let mut row = records::fresh(&heartbeat, ask.execution_id, (Trigger::Manual, due_at), now);
+    let mut row = entries::fresh(&heartbeat, ask.execution_id, (Trigger::Manual, due_at), now);
     if heartbeat.open.is_some() {
-        let row = records::skipped_row(row, Reason::PreviousRunActive, now);
+        let row = entries::skipped_row(row, Reason::PreviousRunActive, now);
         records::insert(tx, &[(&row, None)]).await?;
-        let mut rollups = super::rollups::Rollups::default();
-        rollups.count(&row);
-        rollups.write(tx).await?;
+        let mut counted = Rollups::default();
+        counted.count(&row);
+        rollups::add(tx, counted).await?;
         return Ok(row);
     }
     row.claimable_at = Some(now);

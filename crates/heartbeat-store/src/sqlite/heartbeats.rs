@@ -13,11 +13,13 @@ use sqlx::sqlite::SqliteRow;
 use super::budgets::Purse;
 use super::failure::failure;
 use super::limits::{check_cap, check_rights};
-use super::records::{self, Standstill};
+use super::records;
 use super::rows::{self, Cursor, heartbeat_columns, int, ms, opt_ms, second_of_day};
 use super::tx::{Statement, Tx, sql};
-use super::{SqliteStore, bots, standing};
+use super::{SqliteStore, bots, rollups, standing};
 use crate::StoreError;
+use crate::counting::Rollups;
+use crate::entries::Standstill;
 use crate::error::Thing;
 use crate::verbs::{BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, Stopped, Target};
 
@@ -388,11 +390,11 @@ async fn delete(tx: &mut Tx, key: HeartbeatKey, now: Timestamp) -> Result<()> {
 /// Deletes a heartbeat: its due moments up to `now` are accounted for, what runs is asked to stop.
 pub(super) async fn delete_found(tx: &mut Tx, before: &Heartbeat, now: Timestamp) -> Result<()> {
     let (off, skipped) = disabled(tx, before, now).await?;
-    let mut rollups = super::rollups::Rollups::default();
+    let mut counted = Rollups::default();
     for skipped in &skipped {
-        rollups.count(&records::write_skipped(tx, &off, skipped, now).await?);
+        counted.count(&records::write_skipped(tx, &off, skipped, now).await?);
     }
-    rollups.write(tx).await?;
+    rollups::add(tx, counted).await?;
     records::write_standstills(tx, &[Standstill::of_deleted(before, now)]).await?;
     if let Some(open) = before.open {
         ask_to_stop(tx, before.project_id, open.execution_id, Reason::Deleted).await?;

@@ -15,13 +15,15 @@ use sqlx::sqlite::SqliteRow;
 use super::batch::Batch;
 use super::budgets::{Purse, further};
 use super::failure::failure;
-use super::fires::{held, standing};
-use super::outbox::{Origin, write_notices};
+use super::fires::held;
+use super::outbox::write_notices;
 use super::rows::{self, Cursor, execution_columns, int, ms};
 use super::tx::{Statement, Tx, sql};
 use super::{SqliteStore, executions};
 use crate::StoreError;
 use crate::error::Thing;
+use crate::journaling::{Ends, Kept, Place, begun, kept, standing};
+use crate::messages::Origin;
 use crate::verbs::{CallIntent, Channel, Intent, Journal, Result, TurnIntent, TurnRecord};
 
 static INSERT: Batch = Batch::new(
@@ -139,40 +141,8 @@ impl Journal for SqliteStore {
     }
 }
 
-/// A step and what only the store needs of it.
-struct Kept {
-    step: Step,
-    max_tokens: u32,
-    micro_input_bound: u64,
-}
-
 fn read(row: &SqliteRow) -> Result<Kept> {
     kept(&mut Cursor::new(row))
-}
-
-fn kept(c: &mut Cursor<'_>) -> Result<Kept> {
-    let step = Step {
-        seq: c.small()?,
-        attempt: c.small()?,
-        kind: c.name(StepKind::find)?,
-        state: c.name(StepState::find)?,
-        name: c.take()?,
-        intent: c.find_json()?.unwrap_or(Value::Null),
-        result: c.find_json()?,
-        notes: c.find_json()?.unwrap_or_default(),
-        effect_id: c.take()?,
-        tokens: c.count()?,
-        micro_reserved: c.count()?,
-        micro_charged: c.count()?,
-        fence: c.take()?,
-        begun_at: c.time()?,
-        ended_at: c.find_time()?,
-    };
-    Ok(Kept {
-        step,
-        max_tokens: c.small()?,
-        micro_input_bound: c.count()?,
-    })
 }
 
 async fn read_all(
@@ -185,21 +155,6 @@ async fn read_all(
         .iter()
         .map(read)
         .collect()
-}
-
-/// Where a holder stands: its execution, and the step that it is at.
-struct Place {
-    execution: Execution,
-    credit_budget: Option<u64>,
-    kept: Option<Kept>,
-}
-
-impl Place {
-    /// The execution and what is on record of a step of it.
-    fn on_record(self, seq: u32) -> Result<(Execution, Kept)> {
-        let missing = || StoreError::Conflict(format!("step {seq} was not begun"));
-        Ok((self.execution, self.kept.ok_or_else(missing)?))
-    }
 }
 
 async fn place(tx: &mut Tx, hold: &Hold, seq: u32) -> Result<Place> {
@@ -246,31 +201,6 @@ async fn open(tx: &mut Tx, hold: Hold, request: Value, now: Timestamp) -> Result
     )
     .await?;
     Ok(request)
-}
-
-fn begun(
-    seq: u32,
-    kind: StepKind,
-    (name, intent): (String, Value),
-    (hold, now): (&Hold, Timestamp),
-) -> Step {
-    Step {
-        seq,
-        attempt: 0,
-        kind,
-        state: StepState::Begun,
-        name,
-        intent,
-        result: None,
-        notes: Vec::new(),
-        effect_id: None,
-        tokens: 0,
-        micro_reserved: 0,
-        micro_charged: 0,
-        fence: hold.fence,
-        begun_at: now,
-        ended_at: None,
-    }
 }
 
 /// Writes steps; of a verb that writes nothing else if there is only one.
@@ -350,14 +280,6 @@ async fn lose(
     held.spent = held.spent.saturating_add(kept.micro_input_bound);
     held.reserved = held.reserved.saturating_sub(kept.step.micro_reserved);
     Ok(())
-}
-
-/// How a step ends.
-struct Ends {
-    state: StepState,
-    result: Option<Value>,
-    tokens: u64,
-    micro: u64,
 }
 
 async fn end(tx: &mut Tx, hold: &Hold, step: &Step, ends: Ends, now: Timestamp) -> Result<u64> {

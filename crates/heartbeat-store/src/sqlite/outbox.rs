@@ -1,11 +1,8 @@
 //! Messages to people, and their way through the channels.
 
 use async_trait::async_trait;
-use heartbeat_domain::execution::Execution;
-use heartbeat_domain::ids::{
-    BotId, DeliveryId, ExecutionId, HeartbeatId, MemberId, NoticeId, ProjectId,
-};
-use heartbeat_domain::notice::{NoticeDraft, Priority};
+use heartbeat_domain::ids::{DeliveryId, NoticeId, ProjectId};
+use heartbeat_domain::notice::NoticeDraft;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -15,17 +12,10 @@ use super::tx::{Tx, sql};
 use super::{SqliteStore, access};
 use crate::StoreError;
 use crate::error::Thing;
+use crate::messages::{Origin, channel, notice, notice_columns};
 use crate::verbs::{
     Attempt, Channel, Delivery, Listed, Notice, NoticeFilter, Outbox, Page, Result,
 };
-
-macro_rules! notice_columns {
-    () => {
-        "n.id, n.project_id, n.bot_id, n.member_id, n.heartbeat_id, n.execution_id, n.title, \
-         n.message, n.priority, n.action_url, n.topic, n.state, n.created_at, n.read_at, \
-         n.failed_at"
-    };
-}
 
 const END_TOPIC: &str = "UPDATE topics SET state = $3 WHERE project_id = $1 AND topic = $2 \
     AND (state IS NULL OR state <> $3)";
@@ -166,40 +156,6 @@ impl Outbox for SqliteStore {
     ) -> Result<Notice> {
         self.write(move |tx| Box::pin(acknowledge(tx, (project_id, id), now)))
             .await
-    }
-}
-
-/// What a message comes from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    project_id: ProjectId,
-    bot_id: Option<BotId>,
-    member_id: Option<MemberId>,
-    heartbeat_id: Option<HeartbeatId>,
-    execution_id: Option<ExecutionId>,
-}
-
-impl Origin {
-    /// From an execution.
-    pub(super) fn of_execution(execution: &Execution) -> Self {
-        Self {
-            project_id: execution.project_id,
-            bot_id: Some(execution.bot_id),
-            member_id: execution.member_id,
-            heartbeat_id: execution.heartbeat_id,
-            execution_id: Some(execution.id),
-        }
-    }
-
-    /// From the engine itself.
-    pub(super) fn of_project(project_id: ProjectId) -> Self {
-        Self {
-            project_id,
-            bot_id: None,
-            member_id: None,
-            heartbeat_id: None,
-            execution_id: None,
-        }
     }
 }
 
@@ -355,42 +311,4 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, project_id: ProjectId, filter: &Noti
     if filter.unread {
         query.push(" AND n.read_at IS NULL");
     }
-}
-
-fn notice(c: &mut Cursor<'_>) -> Result<Notice> {
-    let mut notice = Notice {
-        id: NoticeId(c.take()?),
-        project_id: ProjectId(c.take()?),
-        bot_id: c.find_id(BotId)?,
-        member_id: c.find_id(MemberId)?,
-        heartbeat_id: c.find_id(HeartbeatId)?,
-        execution_id: c.find_id(ExecutionId)?,
-        title: c.take()?,
-        message: c.take()?,
-        priority: c.name(priority)?,
-        action_url: c.take()?,
-        topic: c.take()?,
-        state: c.take()?,
-        status: "unread",
-        created_at: c.time()?,
-    };
-    let (read_at, failed_at) = (c.find_time()?, c.find_time()?);
-    notice.status = match (read_at, failed_at) {
-        (Some(_), _) => "read",
-        (None, Some(_)) => "failed",
-        (None, None) => "unread",
-    };
-    Ok(notice)
-}
-
-fn priority(text: &str) -> Option<Priority> {
-    [Priority::Low, Priority::Normal, Priority::Urgent]
-        .into_iter()
-        .find(|one| one.as_str() == text)
-}
-
-fn channel(text: &str) -> Option<Channel> {
-    [Channel::Webhook]
-        .into_iter()
-        .find(|one| one.as_str() == text)
 }

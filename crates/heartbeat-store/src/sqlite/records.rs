@@ -1,15 +1,16 @@
 //! Rows that several verbs write: executions, the moving part of heartbeats, pauses.
 
-use heartbeat_domain::execution::{Execution, ExecutionType, Phase, Status, Trigger};
-use heartbeat_domain::heartbeat::{Heartbeat, Pause, Skipped, Standing};
+use heartbeat_domain::execution::Execution;
+use heartbeat_domain::heartbeat::{Heartbeat, Skipped};
 use heartbeat_domain::ids::{ExecutionId, HeartbeatId, NodeId, ProjectId};
-use heartbeat_domain::reason::Reason;
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::batch::Batch;
+use super::rollups;
 use super::rows::{int, ms, opt_ms, second_of_day};
 use super::tx::{Statement, Tx, sql};
+use crate::counting::Rollups;
+use crate::entries::{self, Standstill};
 use crate::verbs::Result;
 
 static INSERT: Batch = Batch::new(
@@ -89,55 +90,6 @@ fn bind(
         .bind(opt_ms(row.finished_at))
 }
 
-/// A new row of a heartbeat, open and held by nobody.
-pub(super) fn fresh(
-    heartbeat: &Heartbeat,
-    id: ExecutionId,
-    (trigger, due_at): (Trigger, Timestamp),
-    now: Timestamp,
-) -> Execution {
-    Execution {
-        id,
-        project_id: heartbeat.project_id,
-        bot_id: heartbeat.bot_id,
-        heartbeat_id: Some(heartbeat.id),
-        member_id: heartbeat.member_id,
-        kind: ExecutionType::Heartbeat,
-        trigger,
-        due_at,
-        phase: Phase::Running,
-        status: None,
-        reason: None,
-        prompt: heartbeat.settings.prompt.clone(),
-        response: String::new(),
-        error_message: None,
-        tokens_used: 0,
-        held: heartbeat_domain::budget::Held::default(),
-        credits_charged: 0,
-        first_due_at: None,
-        last_due_at: None,
-        missed_count: None,
-        missed_reason: Reason::Capacity,
-        needs_review: false,
-        cancel_requested: None,
-        fence: 0,
-        claimable_at: None,
-        created_at: now,
-        started_at: None,
-        finished_at: None,
-    }
-}
-
-/// A new row that has ended as skipped.
-pub(super) fn skipped_row(mut row: Execution, reason: Reason, now: Timestamp) -> Execution {
-    row.phase = Phase::Ended;
-    row.status = Some(Status::Skipped);
-    row.reason = Some(reason);
-    row.finished_at = Some(now);
-    row.claimable_at = None;
-    row
-}
-
 /// Writes the row that covers a run of missed moments. Its counts are the caller's.
 pub(super) async fn write_skipped(
     tx: &mut Tx,
@@ -146,12 +98,7 @@ pub(super) async fn write_skipped(
     now: Timestamp,
 ) -> Result<Execution> {
     let id = ExecutionId::new(&tx.ids, now);
-    let fire = (Trigger::Schedule, skipped.first_due_at);
-    let mut row = skipped_row(fresh(heartbeat, id, fire, now), skipped.reason, now);
-    row.first_due_at = Some(skipped.first_due_at);
-    row.last_due_at = Some(skipped.last_due_at);
-    row.missed_count = Some(skipped.count);
-    row.missed_reason = skipped.reason;
+    let row = entries::covering_row(heartbeat, id, skipped, now);
     insert(tx, &[(&row, None)]).await?;
     Ok(row)
 }
@@ -185,76 +132,6 @@ fn bind_state(statement: Statement<'static>, h: &Heartbeat) -> Statement<'static
         .bind(h.last_status.clone())
         .bind(baseline)
         .bind(ms(h.updated_at))
-}
-
-/// A heartbeat that cannot go on: paused with `internal` until somebody mends it.
-pub(super) fn broken(heartbeat: &Heartbeat, now: Timestamp) -> Heartbeat {
-    let mut heartbeat = heartbeat.clone();
-    heartbeat.open = None;
-    heartbeat.claimable_at = None;
-    if heartbeat.standing() != Standing::Off {
-        heartbeat.paused = Some(Pause {
-            reason: Reason::Internal,
-            since: now,
-            resumes_at: None,
-        });
-    }
-    heartbeat
-}
-
-/// A change between having due moments and standing still.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standstill {
-    project_id: Uuid,
-    heartbeat_id: Uuid,
-    begins: Option<(Reason, Option<Timestamp>)>,
-    ends: bool,
-    now: Timestamp,
-}
-
-impl Standstill {
-    /// What changed between two versions of a heartbeat, if that did.
-    pub(super) fn between(before: &Heartbeat, after: &Heartbeat, now: Timestamp) -> Option<Self> {
-        let (old, new) = (standstill(before), standstill(after));
-        (old != new).then(|| Self {
-            project_id: after.project_id.0,
-            heartbeat_id: after.id.0,
-            begins: new.map(|(reason, _, resumes_at)| (reason, resumes_at)),
-            ends: old.is_some(),
-            now,
-        })
-    }
-
-    /// The first one of a heartbeat that was made without being enabled, or could not start.
-    pub(super) fn of_new(heartbeat: &Heartbeat, now: Timestamp) -> Option<Self> {
-        let (reason, _, resumes_at) = standstill(heartbeat)?;
-        Some(Self {
-            project_id: heartbeat.project_id.0,
-            heartbeat_id: heartbeat.id.0,
-            begins: Some((reason, resumes_at)),
-            ends: false,
-            now,
-        })
-    }
-
-    /// The end of a heartbeat itself.
-    pub(super) fn of_deleted(heartbeat: &Heartbeat, now: Timestamp) -> Self {
-        Self {
-            project_id: heartbeat.project_id.0,
-            heartbeat_id: heartbeat.id.0,
-            begins: None,
-            ends: true,
-            now,
-        }
-    }
-}
-
-fn standstill(heartbeat: &Heartbeat) -> Option<(Reason, Option<Timestamp>, Option<Timestamp>)> {
-    match heartbeat.standing() {
-        Standing::Active => None,
-        Standing::Off => Some((Reason::Off, None, None)),
-        Standing::Paused(pause) => Some((pause.reason, Some(pause.since), pause.resumes_at)),
-    }
 }
 
 /// Writes pauses and their ends.
@@ -293,11 +170,11 @@ pub(super) async fn save_change(
     skipped: &[Skipped],
     now: Timestamp,
 ) -> Result<()> {
-    let mut rollups = super::rollups::Rollups::default();
+    let mut counted = Rollups::default();
     for skipped in skipped {
-        rollups.count(&write_skipped(tx, after, skipped, now).await?);
+        counted.count(&write_skipped(tx, after, skipped, now).await?);
     }
-    rollups.write(tx).await?;
+    rollups::add(tx, counted).await?;
     save_states(tx, std::slice::from_ref(after)).await?;
     let change = Standstill::between(before, after, now);
     write_standstills(tx, change.as_slice()).await
@@ -309,12 +186,6 @@ pub(super) async fn set_aside(
     (project_id, id): (ProjectId, HeartbeatId),
     now: Timestamp,
 ) -> Result<()> {
-    let change = Standstill {
-        project_id: project_id.0,
-        heartbeat_id: id.0,
-        begins: Some((Reason::Internal, None)),
-        ends: true,
-        now,
-    };
+    let change = Standstill::of_unreadable(project_id, id, now);
     write_standstills(tx, &[change]).await
 }

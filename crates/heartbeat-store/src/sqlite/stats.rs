@@ -1,20 +1,16 @@
 //! Counts for people, from rollups.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
-use heartbeat_domain::execution::ExecutionType;
 use heartbeat_domain::heartbeat::utc_day;
 use heartbeat_domain::ids::{BotId, ProjectId};
-use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
 use super::failure::failure;
 use super::rows::Cursor;
 use super::tx::sql;
 use super::{SqliteStore, bots};
-use crate::StoreError;
-use crate::verbs::{BotRef, Counts, Result, Stats, StatsSummary};
+use crate::sums::Sums;
+use crate::verbs::{BotRef, Result, Stats, StatsSummary};
 
 const BY_DAY: &str = "SELECT day, kind, SUM(success), SUM(error), SUM(skipped), SUM(cancelled), \
     SUM(tokens), SUM(credits), SUM(duration_ms) FROM rollups \
@@ -57,66 +53,4 @@ impl Stats for SqliteStore {
         let active = active.map_err(|error| failure(&error))?;
         sums.summary(Cursor::new(&active).count()?)
     }
-}
-
-#[derive(Default)]
-struct Sums {
-    all: Counts,
-    by_kind: BTreeMap<&'static str, Counts>,
-    by_day: BTreeMap<i64, Counts>,
-}
-
-impl Sums {
-    fn add(&mut self, c: &mut Cursor<'_>) -> Result<()> {
-        let day: i64 = c.take()?;
-        let kind = c.name(ExecutionType::find)?;
-        let counts = Counts {
-            success: c.count()?,
-            error: c.count()?,
-            skipped: c.count()?,
-            cancelled: c.count()?,
-            tokens: c.count()?,
-            credits: c.count()?,
-            duration_ms: c.count()?,
-        };
-        plus(&mut self.all, &counts);
-        plus(self.by_kind.entry(kind.as_str()).or_default(), &counts);
-        plus(self.by_day.entry(day).or_default(), &counts);
-        Ok(())
-    }
-
-    fn summary(self, active_heartbeats: u64) -> Result<StatsSummary> {
-        let kinds = ExecutionType::ALL.iter().filter_map(|kind| {
-            self.by_kind
-                .get(kind.as_str())
-                .map(|counts| (*kind, *counts))
-        });
-        let days = self
-            .by_day
-            .iter()
-            .rev()
-            .map(|(day, counts)| Ok((date(*day)?, *counts)));
-        Ok(StatsSummary {
-            all: self.all,
-            by_kind: kinds.collect(),
-            by_day: days.collect::<Result<_>>()?,
-            active_heartbeats,
-        })
-    }
-}
-
-fn plus(sum: &mut Counts, more: &Counts) {
-    sum.success += more.success;
-    sum.error += more.error;
-    sum.skipped += more.skipped;
-    sum.cancelled += more.cancelled;
-    sum.tokens += more.tokens;
-    sum.credits += more.credits;
-    sum.duration_ms += more.duration_ms;
-}
-
-fn date(day: i64) -> Result<Date> {
-    Date::new(1970, 1, 1)
-        .and_then(|epoch| epoch.checked_add(day.days()))
-        .map_err(|_| StoreError::Corrupt(format!("{day} is not a day")))
 }

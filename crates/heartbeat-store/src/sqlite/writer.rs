@@ -9,9 +9,10 @@ use std::pin::Pin;
 use heartbeat_domain::settlement::Settlement;
 use tokio::sync::{mpsc, oneshot};
 
-use super::endings::{self, FinishAsk};
+use super::endings;
 use super::tx::Tx;
 use crate::StoreError;
+use crate::desk::FinishAsk;
 use crate::verbs::Result;
 
 /// Verbs that share one transaction at most; bounds how long the first of them waits.
