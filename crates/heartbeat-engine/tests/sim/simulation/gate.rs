@@ -49,15 +49,33 @@ const READING: [&str; 12] = [
     "held_by",
 ];
 
+/// Verbs of the journal that are written together.
+const JOURNAL: [&str; 5] = [
+    "open_journal",
+    "begin_turn",
+    "record_turn",
+    "begin_calls",
+    "record_call",
+];
+
 impl Gate {
     /// Whether it is a verb that writes.
     pub(crate) fn writes(&self) -> bool {
         matches!(self.what, What::Verb(verb) if !READING.contains(&verb))
     }
 
-    /// Whether it ends an execution; those come last in a shared transaction.
-    pub(crate) fn finishes(&self) -> bool {
-        matches!(self.what, What::Verb("finish"))
+    /// Its place in a shared transaction: verbs by themselves, then those of the journal, then ends.
+    pub(crate) fn place(&self) -> u8 {
+        match self.what {
+            What::Verb("finish") => 2,
+            What::Verb(verb) if JOURNAL.contains(&verb) => 1,
+            _ => 0,
+        }
+    }
+
+    /// Whether nobody waits there any more, as when a wait lost a race with what it was for.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.pass.is_closed()
     }
 
     /// Lets it pass.

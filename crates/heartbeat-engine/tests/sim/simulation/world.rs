@@ -59,6 +59,10 @@ impl World {
         self.stage.lock().open = false;
         for step in 0..STEPS_MAX {
             self.settle().await;
+            self.stage
+                .lock()
+                .gates
+                .retain(|_, gate| !gate.is_deserted());
             self.reap().await;
             if !self.stage.lock().findings.is_empty() {
                 return self.stop().await;
@@ -209,7 +213,7 @@ impl World {
             let others = others.iter().filter_map(|other| state.gates.remove(other));
             let mut gates: Vec<Gate> = others.collect();
             gates.push(gate);
-            gates.sort_by_key(Gate::finishes);
+            gates.sort_by_key(Gate::place);
             passing.extend(gates.into_iter().map(|gate| gate.open(order)));
         }
         for one in &mut passing {
