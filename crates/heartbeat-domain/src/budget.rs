@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{TurnRequest, Usage};
+use crate::execution::names;
 
 /// Micro-credits in a credit.
 pub const MICRO: u64 = 1_000_000;
@@ -94,14 +95,14 @@ pub struct Level {
     pub held: u64,
 }
 
-/// Levels of budget, from the narrowest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// `credit_budget` of a heartbeat, for each calendar month in UTC.
-    Heartbeat,
-    /// `daily_credit_limit` of a project, for each UTC day.
-    ProjectDay,
+names! {
+    /// Levels of budget, from the narrowest.
+    Scope {
+        /// `credit_budget` of a heartbeat, for each calendar month in UTC.
+        Heartbeat = "heartbeat",
+        /// `daily_credit_limit` of a project, for each UTC day.
+        ProjectDay = "project_day",
+    }
 }
 
 /// Whether a further hold fits.

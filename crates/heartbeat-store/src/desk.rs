@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use heartbeat_domain::budget::Level;
+use heartbeat_domain::budget::{Held, Level};
 use heartbeat_domain::claim::Hold;
 use heartbeat_domain::execution::{Ending, Execution, Phase};
 use heartbeat_domain::heartbeat::Heartbeat;
@@ -15,7 +15,8 @@ use crate::StoreError;
 use crate::counting::Rollups;
 use crate::entries::{self, Standstill};
 use crate::error::Thing;
-use crate::rows::{self, Cursor, HeldExecution};
+use crate::purses::{Limits, Purse, Purses};
+use crate::rows::{self, Cursor, HeldExecution, int};
 use crate::schedules::Schedules;
 use crate::turns::Key;
 use crate::verbs::{Channel, Result};
@@ -40,6 +41,7 @@ pub(crate) struct Desk {
     pub(crate) changed: Vec<Key>,
     pub(crate) rollups: Rollups,
     pub(crate) standstills: Vec<Standstill>,
+    pub(crate) purses: Purses,
 }
 
 impl Desk {
@@ -61,6 +63,34 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// The purses of executions that hold something.
+    pub(crate) fn purses_to_load(&self) -> Vec<Purse> {
+        let executions = self.executions.values().map(|held| &held.execution);
+        let holding = executions.filter(|execution| execution.held != Held::default());
+        holding.map(Purse::of).collect()
+    }
+
+    /// The levels that an ending is settled against; none where it drew nothing.
+    pub(crate) fn levels(&self, execution: &Execution) -> Vec<Level> {
+        if execution.held.spent == 0 {
+            return Vec::new();
+        }
+        let heartbeat = self.heartbeat_of(execution);
+        let limits = Limits {
+            heartbeat: heartbeat.and_then(|heartbeat| heartbeat.settings.credit_budget),
+            day: None,
+        };
+        self.purses.levels(&Purse::of(execution), limits).to_vec()
+    }
+
+    /// Turns what an execution held into what it drew.
+    pub(crate) fn charge(&mut self, execution: &Execution, credits: u64) {
+        let held = execution.held.credits();
+        if held > 0 {
+            self.purses.draw(&Purse::of(execution), credits, -int(held));
+        }
     }
 
     /// Keeps what an ending came to, for a repeat of it.

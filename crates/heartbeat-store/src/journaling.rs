@@ -1,105 +1,218 @@
-//! Steps as rows and where a holder stands among them, whichever database keeps them.
+//! What the journal's verbs decide: functions of how far an execution has come, whichever database
+//! keeps it.
 
+use heartbeat_domain::budget::{Held, Reservation, reserve};
 use heartbeat_domain::claim::Hold;
-use heartbeat_domain::execution::{Execution, Phase};
-use heartbeat_domain::step::{Step, StepKind, StepState};
+use heartbeat_domain::notice::NoticeDraft;
+use heartbeat_domain::step::{StepKind, StepState};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::StoreError;
-use crate::rows::{Cursor, HeldExecution};
-use crate::verbs::Result;
+use crate::progress::{About, Kept, Progress};
+use crate::verbs::{CallIntent, Channel, Intent, Result, TurnIntent, TurnRecord};
 
-/// A step and what only the store needs of it.
-pub(crate) struct Kept {
-    pub(crate) step: Step,
-    pub(crate) max_tokens: u32,
-    pub(crate) micro_input_bound: u64,
-}
-
-/// Reads a step from the cursor on.
-pub(crate) fn kept(c: &mut Cursor<'_>) -> Result<Kept> {
-    let step = Step {
-        seq: c.small()?,
-        attempt: c.small()?,
-        kind: c.name(StepKind::find)?,
-        state: c.name(StepState::find)?,
-        name: c.take()?,
-        intent: c.find_json()?.unwrap_or(Value::Null),
-        result: c.find_json()?,
-        notes: c.find_json()?.unwrap_or_default(),
-        effect_id: c.take()?,
-        tokens: c.count()?,
-        micro_reserved: c.count()?,
-        micro_charged: c.count()?,
-        fence: c.take()?,
-        begun_at: c.time()?,
-        ended_at: c.find_time()?,
-    };
-    Ok(Kept {
-        step,
-        max_tokens: c.small()?,
-        micro_input_bound: c.count()?,
-    })
-}
-
-/// Where a holder stands: its execution, and the step that it is at.
-pub(crate) struct Place {
-    pub(crate) execution: Execution,
-    pub(crate) credit_budget: Option<u64>,
-    pub(crate) kept: Option<Kept>,
-}
-
-impl Place {
-    /// The execution and what is on record of a step of it.
-    pub(crate) fn on_record(self, seq: u32) -> Result<(Execution, Kept)> {
-        let missing = || StoreError::Conflict(format!("step {seq} was not begun"));
-        Ok((self.execution, self.kept.ok_or_else(missing)?))
-    }
-}
-
-/// The execution if `hold` is its current hold.
-pub(crate) fn standing(held: HeldExecution, hold: &Hold) -> Result<Execution> {
-    let stands = held.holder == Some(hold.node_id)
-        && held.execution.fence == hold.fence
-        && held.execution.phase == Phase::Running;
-    if stands {
-        Ok(held.execution)
-    } else {
-        Err(StoreError::Fenced)
-    }
-}
-
-/// A step that begins.
-pub(crate) fn begun(
-    seq: u32,
-    kind: StepKind,
-    (name, intent): (String, Value),
-    (hold, now): (&Hold, Timestamp),
-) -> Step {
-    Step {
+/// A verb that writes a step down, or its end.
+pub(crate) fn about(hold: &Hold, seq: u32) -> About {
+    About {
+        hold: *hold,
         seq,
-        attempt: 0,
-        kind,
-        state: StepState::Begun,
-        name,
-        intent,
-        result: None,
-        notes: Vec::new(),
-        effect_id: None,
-        tokens: 0,
-        micro_reserved: 0,
-        micro_charged: 0,
-        fence: hold.fence,
-        begun_at: now,
-        ended_at: None,
+        draws: false,
     }
 }
 
-/// How a step ends.
-pub(crate) struct Ends {
-    pub(crate) state: StepState,
-    pub(crate) result: Option<Value>,
-    pub(crate) tokens: u64,
-    pub(crate) micro: u64,
+/// A verb that reserves or settles, too.
+pub(crate) fn drawing(hold: &Hold, seq: u32) -> About {
+    About {
+        draws: true,
+        ..about(hold, seq)
+    }
+}
+
+/// [`crate::verbs::Journal::open_journal`].
+pub(crate) fn open(
+    at: &mut Progress,
+    hold: &Hold,
+    request: &Value,
+    now: Timestamp,
+) -> Result<Value> {
+    at.execution(hold)?;
+    if let Some(kept) = at.find_step(hold, 0) {
+        return Ok(kept.step.intent.clone());
+    }
+    let asked = (String::new(), request.clone());
+    let mut kept = Kept::begun(0, StepKind::Request, asked, (hold, now));
+    kept.end(StepState::Done, None, now);
+    at.begin(hold, kept);
+    Ok(request.clone())
+}
+
+/// A turn whose answer nobody will read: it costs its input, and its reservation ends.
+fn lose(at: &mut Progress, hold: &Hold, kept: &Kept, held: &mut Held, now: Timestamp) {
+    held.spent = held.spent.saturating_add(kept.micro_input_bound);
+    held.reserved = held.reserved.saturating_sub(kept.step.micro_reserved);
+    at.end(hold, kept.step.seq, |kept| {
+        kept.end(StepState::Lost, None, now);
+        kept.step.micro_charged = kept.micro_input_bound;
+    });
+}
+
+/// [`crate::verbs::Journal::begin_turn`].
+pub(crate) fn begin_turn(
+    at: &mut Progress,
+    hold: &Hold,
+    intent: &TurnIntent,
+    now: Timestamp,
+) -> Result<Intent> {
+    let execution = at.execution(hold)?;
+    let mut attempt = 0;
+    if let Some(kept) = at.find_step(hold, intent.seq).cloned() {
+        match kept.step.state {
+            StepState::Begun if kept.step.fence == hold.fence => {
+                return Ok(Intent::Go {
+                    max_tokens: kept.max_tokens,
+                });
+            }
+            StepState::Begun => {
+                let mut after = execution.held;
+                lose(at, hold, &kept, &mut after, now);
+                at.spend(hold, after, 0);
+            }
+            StepState::Lost => {}
+            _ => {
+                let what = format!("turn {} has its result on record", intent.seq);
+                return Err(StoreError::Conflict(what));
+            }
+        }
+        attempt = kept.step.attempt + 1;
+    }
+    if let Some(reason) = execution.cancel_requested {
+        return Ok(Intent::Cancelled(reason));
+    }
+    reserve_turn(at, (hold, attempt), intent, now)
+}
+
+/// Reserves a turn's worst case and writes its intent down.
+fn reserve_turn(
+    at: &mut Progress,
+    (hold, attempt): (&Hold, u32),
+    intent: &TurnIntent,
+    now: Timestamp,
+) -> Result<Intent> {
+    let execution = at.execution(hold)?;
+    let levels = at.levels(&execution, intent.daily_credit_limit);
+    let (micro, max_tokens) = match reserve(&levels, &execution.held, &intent.rates, &intent.ask) {
+        Reservation::Granted { micro, max_tokens } => (micro, max_tokens),
+        Reservation::Busy(scope) => return Ok(Intent::Busy(scope)),
+        Reservation::Exhausted(scope) => return Ok(Intent::Exhausted(scope)),
+    };
+    let asked = (intent.model.clone(), intent.request.clone());
+    let mut kept = Kept::begun(intent.seq, StepKind::Turn, asked, (hold, now));
+    kept.step.attempt = attempt;
+    kept.step.micro_reserved = micro;
+    kept.max_tokens = max_tokens;
+    kept.micro_input_bound = intent.rates.worst_case(intent.ask.input_tokens_max, 0);
+    at.begin(hold, kept);
+    at.remember_day(&execution, intent.daily_credit_limit);
+    let mut after = execution.held;
+    after.reserved = after.reserved.saturating_add(micro);
+    at.spend(hold, after, 0);
+    Ok(Intent::Go { max_tokens })
+}
+
+/// [`crate::verbs::Journal::record_turn`].
+pub(crate) fn record_turn(
+    at: &mut Progress,
+    hold: &Hold,
+    record: &TurnRecord,
+    now: Timestamp,
+) -> Result<()> {
+    let execution = at.execution(hold)?;
+    let step = &at.step(hold, record.seq)?.step;
+    if step.state != StepState::Begun {
+        return Ok(());
+    }
+    if step.fence != hold.fence {
+        return Err(StoreError::Fenced);
+    }
+    let mut after = execution.held;
+    after.reserved = after.reserved.saturating_sub(step.micro_reserved);
+    after.spent = after.spent.saturating_add(record.micro);
+    let state = match record.failed {
+        true => StepState::Failed,
+        false => StepState::Done,
+    };
+    at.end(hold, record.seq, |kept| {
+        kept.end(state, Some(record.result.clone()), now);
+        kept.step.tokens = record.tokens;
+        kept.step.micro_charged = record.micro;
+    });
+    at.spend(hold, after, record.tokens);
+    Ok(())
+}
+
+/// [`crate::verbs::Journal::begin_calls`].
+pub(crate) fn begin_calls(
+    at: &mut Progress,
+    hold: &Hold,
+    calls: &[CallIntent],
+    now: Timestamp,
+) -> Result<Intent> {
+    let execution = at.execution(hold)?;
+    let first = calls.first().map(|call| call.seq);
+    if first.is_some_and(|seq| at.find_step(hold, seq).is_some()) {
+        return Ok(Intent::Go { max_tokens: 0 });
+    }
+    if let Some(reason) = execution.cancel_requested {
+        return Ok(Intent::Cancelled(reason));
+    }
+    for call in calls {
+        let asked = (call.tool.clone(), call.call.clone());
+        let mut kept = Kept::begun(call.seq, StepKind::Call, asked, (hold, now));
+        kept.step.effect_id = Some(call.effect_id.clone());
+        at.begin(hold, kept);
+    }
+    Ok(Intent::Go { max_tokens: 0 })
+}
+
+/// [`crate::verbs::Journal::record_call`].
+pub(crate) fn record_call(
+    at: &mut Progress,
+    hold: &Hold,
+    (seq, result): (u32, &Value),
+    told: (&[NoticeDraft], &[Channel]),
+    now: Timestamp,
+) -> Result<()> {
+    let execution = at.execution(hold)?;
+    if at.step(hold, seq)?.step.state != StepState::Begun {
+        return Ok(());
+    }
+    at.end(hold, seq, |kept| {
+        kept.end(StepState::Done, Some(result.clone()), now);
+    });
+    at.tell(&execution, told, now);
+    Ok(())
+}
+
+/// [`crate::verbs::Journal::take_over`], given all steps on record; answers whether it changed any.
+pub(crate) fn take_over(
+    at: &mut Progress,
+    hold: &Hold,
+    steps: &[Kept],
+    now: Timestamp,
+) -> Result<bool> {
+    let mut after = at.execution(hold)?.held;
+    at.lay_out(hold.execution_id, steps);
+    let was_lost = |kept: &&Kept| {
+        let step = &kept.step;
+        step.kind == StepKind::Turn && step.state == StepState::Begun && step.fence < hold.fence
+    };
+    let lost: Vec<&Kept> = steps.iter().filter(was_lost).collect();
+    for kept in &lost {
+        lose(at, hold, kept, &mut after, now);
+    }
+    if !lost.is_empty() {
+        at.spend(hold, after, 0);
+    }
+    Ok(!lost.is_empty())
 }

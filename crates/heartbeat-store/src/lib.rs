@@ -13,6 +13,8 @@ mod journaling;
 mod kill_point;
 mod limits;
 mod messages;
+mod progress;
+mod purses;
 mod rows;
 mod schedules;
 pub mod sealing;

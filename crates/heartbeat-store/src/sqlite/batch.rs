@@ -51,19 +51,6 @@ impl Batch {
         Ok(written)
     }
 
-    /// Writes one row, which is all that the verb writes.
-    pub(super) async fn write_alone<T>(
-        &'static self,
-        tx: &mut Tx,
-        row: &T,
-        bind: impl Fn(Statement<'static>, &T) -> Statement<'static>,
-    ) -> Result<u64> {
-        match self.next(std::slice::from_ref(row), &bind) {
-            Some((statement, _)) => tx.write_alone(statement).await,
-            None => Ok(0),
-        }
-    }
-
     /// Reads what belongs to all rows.
     pub(super) async fn rows<T>(
         &'static self,

@@ -78,6 +78,7 @@ async fn load(tx: &mut Tx, asks: &[&FinishAsk]) -> Result<Desk> {
     for row in &found {
         desk.put(&mut Cursor::new(row))?;
     }
+    desk.purses = budgets::load(tx, &desk.purses_to_load()).await?;
     Ok(desk)
 }
 
@@ -85,7 +86,7 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
     let held = desk.executions.get(&ask.hold.execution_id);
     let execution = held.expect("`check` found it").execution.clone();
     let now = rows::whole_ms(ask.now);
-    let levels = budgets::levels_of_ending(tx, &execution, desk.heartbeat_of(&execution)).await?;
+    let levels = desk.levels(&execution);
     let mut settlement = settle_on(
         &tx.schedules,
         desk.heartbeat_of(&execution),
@@ -94,10 +95,7 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
         now,
     );
     settlement.execution.held.reserved = 0;
-    if execution.held.credits() > 0 {
-        let charge = settlement.execution.credits_charged;
-        budgets::charge(tx, &execution, charge).await?;
-    }
+    desk.charge(&execution, settlement.execution.credits_charged);
     desk.rollups.count(&settlement.execution);
     if let Some(after) = settlement.heartbeat.clone() {
         for skipped in &settlement.skipped {
@@ -134,5 +132,6 @@ async fn write(tx: &mut Tx, desk: Desk, ends: &[(Execution, NodeId)]) -> Result<
     .await?;
     records::save_states(tx, &desk.changed()).await?;
     records::write_standstills(tx, &desk.standstills).await?;
+    budgets::write(tx, &desk.purses).await?;
     rollups::add(tx, desk.rollups).await
 }

@@ -16,7 +16,7 @@ use super::{SqliteStore, claims, executions, heartbeats, nodes, records, rollups
 use crate::counting::Rollups;
 use crate::desk::FinishAsk;
 use crate::error::Thing;
-use crate::journaling::standing;
+use crate::progress::standing;
 use crate::verbs::{Channel, ClaimAsk, Fires, Result, TriggerAsk};
 use crate::{StoreError, entries};
 

@@ -10,17 +10,17 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::budgets::Purse;
 use super::failure::failure;
 use super::limits::{check_cap, check_rights};
 use super::records;
 use super::rows::{self, Cursor, heartbeat_columns, int, ms, opt_ms, second_of_day};
 use super::tx::{Statement, Tx, sql};
-use super::{SqliteStore, bots, rollups, standing};
+use super::{SqliteStore, bots, budgets, rollups, standing};
 use crate::StoreError;
 use crate::counting::Rollups;
 use crate::entries::Standstill;
 use crate::error::Thing;
+use crate::purses::{Limits, Purse};
 use crate::verbs::{BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, Stopped, Target};
 
 const ONE: &str = concat!(
@@ -312,7 +312,11 @@ async fn relieved(
         {
             let limit = after.settings.credit_budget;
             let purse = Purse::new(after.project_id, Some(after.id), now);
-            let [level, _] = purse.levels(tx, limit, None).await?;
+            let limits = Limits {
+                heartbeat: limit,
+                day: None,
+            };
+            let [level, _] = budgets::levels(tx, purse, limits).await?;
             limit.is_none_or(|limit| level.used < limit)
         }
         Reason::Plan => {

@@ -20,12 +20,14 @@ mod journal;
 mod migrations;
 mod nodes;
 mod outbox;
+mod progress;
 mod records;
 mod rollups;
 mod sealing;
 mod serving;
 mod standing;
 mod stats;
+mod steps;
 #[cfg(feature = "testing")]
 mod testing;
 mod tx;
@@ -48,6 +50,7 @@ use self::failure::failure;
 pub use self::serving::{ServeLock, announced_at, lock_for_serving};
 use self::tx::Tx;
 use self::writer::{Queue, Work};
+use crate::progress::{About, Progress};
 use crate::verbs::Result;
 use crate::{StoreError, limits, rows, schedules};
 
@@ -129,6 +132,15 @@ impl SqliteStore {
         T: Send + 'static,
     {
         self.queue.run(work).await
+    }
+
+    /// Runs a verb of the journal; answers once it is durable.
+    async fn go_on<T, F>(&self, about: About, work: F) -> Result<T>
+    where
+        F: Fn(&mut Progress) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.queue.go_on(about, work).await
     }
 
     /// A connection for a verb that reads.

@@ -10,9 +10,11 @@ use heartbeat_domain::settlement::Settlement;
 use tokio::sync::{mpsc, oneshot};
 
 use super::endings;
+use super::progress;
 use super::tx::Tx;
 use crate::StoreError;
 use crate::desk::FinishAsk;
+use crate::progress::{About, Progress};
 use crate::verbs::Result;
 
 /// Verbs that share one transaction at most; bounds how long the first of them waits.
@@ -28,6 +30,8 @@ pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'c
 pub(super) enum Message {
     /// A verb.
     Verb(Box<dyn Verb>),
+    /// A verb of the journal; several are written together.
+    GoOn(Box<dyn StepVerb>),
     /// The end of an execution; several are written together.
     Finish(Box<Finish>),
     /// There will be no more.
@@ -73,6 +77,49 @@ where
     }
 }
 
+/// A verb that is a function of how far an execution has come.
+pub(super) trait StepVerb: Send {
+    /// What it is about.
+    fn about(&self) -> About;
+    /// Decides, changes that, and keeps its answer; a later run replaces it.
+    fn run(&mut self, at: &mut Progress);
+    /// Says that nothing of it could be written.
+    fn fail(&mut self, error: &StoreError);
+    /// Hands its answer out; `end` is that of the transaction.
+    fn answer(self: Box<Self>, end: &Result<()>);
+}
+
+/// A verb of the journal, its answer, and who waits for it.
+struct Step<F, T> {
+    about: About,
+    work: F,
+    answer: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> StepVerb for Step<F, T>
+where
+    F: Fn(&mut Progress) -> Result<T> + Send,
+    T: Send,
+{
+    fn about(&self) -> About {
+        self.about
+    }
+
+    fn run(&mut self, at: &mut Progress) {
+        self.answer = Some((self.work)(at));
+    }
+
+    fn fail(&mut self, error: &StoreError) {
+        self.answer = Some(Err(error.clone()));
+    }
+
+    fn answer(self: Box<Self>, end: &Result<()>) {
+        let answer = given(self.answer, end);
+        let _ = self.reply.send(answer);
+    }
+}
+
 /// The end of an execution, and who waits for it.
 pub(super) struct Finish {
     ask: FinishAsk,
@@ -102,6 +149,23 @@ impl Queue {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Verb(Box::new(Asked {
             work: Some(work),
+            answer: None,
+            reply,
+        })))
+        .await?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Runs a verb of the journal; answers once it is durable.
+    pub(super) async fn go_on<T, F>(&self, about: About, work: F) -> Result<T>
+    where
+        F: Fn(&mut Progress) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::GoOn(Box::new(Step {
+            about,
+            work,
             answer: None,
             reply,
         })))
@@ -154,21 +218,35 @@ async fn write(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
     let mut stopped = None;
     while stopped.is_none() && queue.recv_many(&mut gathered, SHARED_MAX).await > 0 {
         join(&mut queue, &mut gathered).await;
-        let mut verbs = Vec::new();
-        let mut finishes = Vec::new();
+        let mut asked = Gathered::default();
         for message in gathered.drain(..) {
             match message {
-                Message::Verb(verb) => verbs.push(verb),
-                Message::Finish(finish) => finishes.push(*finish),
+                Message::Verb(verb) => asked.verbs.push(verb),
+                Message::GoOn(step) => asked.steps.push(step),
+                Message::Finish(finish) => asked.finishes.push(*finish),
                 Message::Stop(reply) => stopped = Some(reply),
             }
         }
-        write_together(&mut tx, verbs, finishes).await;
+        write_together(&mut tx, asked).await;
     }
     queue.close();
     let _ = sqlx::Connection::close(tx.into_conn()).await;
     if let Some(reply) = stopped {
         let _ = reply.send(());
+    }
+}
+
+/// What shares one transaction, in the order in which it is written.
+#[derive(Default)]
+struct Gathered {
+    verbs: Vec<Box<dyn Verb>>,
+    steps: Vec<Box<dyn StepVerb>>,
+    finishes: Vec<Finish>,
+}
+
+impl Gathered {
+    fn count(&self) -> usize {
+        self.verbs.len() + self.steps.len() + self.finishes.len()
     }
 }
 
@@ -187,15 +265,14 @@ async fn join(queue: &mut mpsc::Receiver<Message>, gathered: &mut Vec<Message>) 
     }
 }
 
-async fn write_together(tx: &mut Tx, mut verbs: Vec<Box<dyn Verb>>, mut finishes: Vec<Finish>) {
-    if verbs.is_empty() && finishes.is_empty() {
+async fn write_together(tx: &mut Tx, mut asked: Gathered) {
+    let count = asked.count();
+    if count == 0 {
         return;
     }
-    let shared = verbs.len() + finishes.len() > 1;
-    let mut end = tx.begin(shared).await;
+    let mut end = tx.begin(count > 1).await;
     if end.is_ok() {
-        end = run_all(tx, &mut verbs, &mut finishes).await;
-        end = match end {
+        end = match run_all(tx, &mut asked).await {
             Ok(()) => tx.commit().await,
             refusal => refusal,
         };
@@ -208,18 +285,61 @@ async fn write_together(tx: &mut Tx, mut verbs: Vec<Box<dyn Verb>>, mut finishes
         Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
         Err(other) => Err(StoreError::Unavailable(other.to_string())),
     };
-    verbs.into_iter().for_each(|verb| verb.answer(&end));
-    for finish in finishes {
+    asked.verbs.into_iter().for_each(|verb| verb.answer(&end));
+    asked.steps.into_iter().for_each(|step| step.answer(&end));
+    for finish in asked.finishes {
         let _ = finish.reply.send(given(finish.answer, &end));
     }
 }
 
-/// Runs each verb behind its savepoint. An error here is the whole transaction's.
-async fn run_all(tx: &mut Tx, verbs: &mut [Box<dyn Verb>], finishes: &mut [Finish]) -> Result<()> {
-    for verb in verbs {
+/// Runs everything behind savepoints. An error here is the whole transaction's.
+async fn run_all(tx: &mut Tx, asked: &mut Gathered) -> Result<()> {
+    for verb in &mut asked.verbs {
         let end = verb.run(tx).await;
         settle(tx, end).await?;
     }
+    go_on_all(tx, &mut asked.steps).await?;
+    finish_all(tx, &mut asked.finishes).await
+}
+
+/// Runs the verbs of the journal together.
+async fn go_on_all(tx: &mut Tx, steps: &mut [Box<dyn StepVerb>]) -> Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let end = go_on(tx, steps).await;
+    let is_alone = steps.len() == 1;
+    match end {
+        Err(error) if !matches!(error, StoreError::Unavailable(_)) => {
+            settle(tx, Err(error.clone())).await?;
+            if is_alone {
+                steps[0].fail(&error);
+                return Ok(());
+            }
+            for step in steps {
+                let end = go_on(tx, std::slice::from_mut(step)).await;
+                if let Err(error) = &end {
+                    step.fail(error);
+                }
+                settle(tx, end).await?;
+            }
+            Ok(())
+        }
+        end => settle(tx, end).await,
+    }
+}
+
+async fn go_on(tx: &mut Tx, steps: &mut [Box<dyn StepVerb>]) -> Result<()> {
+    let abouts: Vec<About> = steps.iter().map(|step| step.about()).collect();
+    let mut at = progress::load(tx, &abouts).await?;
+    for step in steps {
+        step.run(&mut at);
+    }
+    progress::write(tx, &at).await
+}
+
+/// Ends executions together.
+async fn finish_all(tx: &mut Tx, finishes: &mut [Finish]) -> Result<()> {
     if finishes.is_empty() {
         return Ok(());
     }
