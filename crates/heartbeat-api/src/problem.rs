@@ -101,6 +101,7 @@ pub const CODES: &[Code] = &[
         "NOTIFICATION_NOT_FOUND",
         "there is no such message in the project",
     ),
+    code(404, "TOOL_NOT_FOUND", "the agent has no such tool server"),
     code(404, "NOT_FOUND", "there is no such endpoint"),
     code(
         405,
@@ -353,6 +354,7 @@ impl From<Thing> for Problem {
             Thing::Execution => "EXECUTION_NOT_FOUND",
             Thing::Notice => "NOTIFICATION_NOT_FOUND",
             Thing::Node => "NOT_FOUND",
+            Thing::ToolServer => "TOOL_NOT_FOUND",
         };
         Self::new(StatusCode::NOT_FOUND, code, format!("{thing} not found"))
     }
@@ -447,6 +449,7 @@ mod tests {
             Thing::Execution,
             Thing::Notice,
             Thing::Node,
+            Thing::ToolServer,
         ];
         let others = [
             Problem::malformed("m"),

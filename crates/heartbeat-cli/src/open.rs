@@ -50,7 +50,7 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
         ..OpenOptions::default()
     };
     let store = SqliteStore::open(&path, Arc::clone(&ids), options).await?;
-    store.check_key_fingerprint(&key).await?;
+    store.unlock(&key).await?;
     let checks = Arc::new(config.watch.checks(vec![path.clone(), key_file])?);
     let database = Arc::new(store);
     Ok(Opened {

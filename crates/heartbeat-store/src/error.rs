@@ -47,6 +47,8 @@ pub enum Thing {
     Notice,
     /// A node.
     Node,
+    /// A tool server.
+    ToolServer,
 }
 
 impl std::fmt::Display for Thing {
@@ -59,6 +61,7 @@ impl std::fmt::Display for Thing {
             Self::Execution => "Execution",
             Self::Notice => "Notification",
             Self::Node => "Node",
+            Self::ToolServer => "Tool",
         })
     }
 }

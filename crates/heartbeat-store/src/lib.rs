@@ -26,15 +26,26 @@ pub mod verbs;
 pub use self::address::{Address, open};
 pub use self::error::{Limit, StoreError, Thing};
 pub use self::kill_point::kill_point;
-use self::verbs::{Access, Bots, Executions, Fires, Heartbeats, Journal, Outbox, Stats};
+use self::verbs::{
+    Access, Bots, Executions, Fires, Heartbeats, Journal, Outbox, Stats, ToolServers,
+};
 
 /// Everything that is remembered: the sum of the verb groups.
 pub trait Store:
-    Access + Bots + Heartbeats + Fires + Journal + Executions + Outbox + Stats
+    Access + Bots + Heartbeats + Fires + Journal + Executions + Outbox + Stats + ToolServers
 {
 }
 
 impl<T> Store for T where
-    T: Access + Bots + Heartbeats + Fires + Journal + Executions + Outbox + Stats + ?Sized
+    T: Access
+        + Bots
+        + Heartbeats
+        + Fires
+        + Journal
+        + Executions
+        + Outbox
+        + Stats
+        + ToolServers
+        + ?Sized
 {
 }

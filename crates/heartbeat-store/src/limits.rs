@@ -66,6 +66,22 @@ pub(crate) fn check_cap(plan: &Plan, before: u64) -> Result<()> {
     }))
 }
 
+/// How many tool servers a project may have, where `before` are there already.
+pub(crate) fn check_tool_servers(plan: &str, cap: u64, before: u64) -> Result<()> {
+    if before < cap {
+        return Ok(());
+    }
+    let message = format!(
+        "The plan {plan} allows {cap} tool servers in a project, and there are {before} already; \
+         remove one or upgrade."
+    );
+    Err(StoreError::Limit(Limit {
+        limit: Some(cap),
+        used: Some(before),
+        ..shape("PLAN_LIMIT_REACHED", message)
+    }))
+}
+
 fn limit(code: &'static str, message: String) -> StoreError {
     StoreError::Limit(shape(code, message))
 }

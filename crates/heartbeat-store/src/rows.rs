@@ -4,11 +4,15 @@ use heartbeat_domain::bot::{Bot, Project};
 use heartbeat_domain::budget::Held;
 use heartbeat_domain::execution::{Execution, ExecutionType, Phase, Status, Trigger};
 use heartbeat_domain::heartbeat::{Heartbeat, OpenRun, Pause, ScheduleFields, Settings};
-use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, MemberId, NodeId, ProjectId};
+use heartbeat_domain::ids::{
+    BotId, ExecutionId, HeartbeatId, MemberId, NodeId, ProjectId, ToolServerId,
+};
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::schedule::Due;
+use heartbeat_domain::tool::{Permission, Place, ToolServer};
 use jiff::Timestamp;
 use jiff::civil::Time;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -58,7 +62,17 @@ macro_rules! execution_columns {
     };
 }
 
-pub(crate) use {bot_columns, execution_columns, heartbeat_columns, project_columns};
+/// Columns of a tool server under the alias `t`, with its sealed headers at the end.
+macro_rules! tool_server_columns {
+    () => {
+        "t.id, t.project_id, t.bot_id, t.label, t.url, t.declared_name, t.fresh, t.header_names, \
+         t.is_enabled, t.trusted, t.tools, t.trouble, t.created_at, t.updated_at, t.headers"
+    };
+}
+
+pub(crate) use {
+    bot_columns, execution_columns, heartbeat_columns, project_columns, tool_server_columns,
+};
 
 /// A row of either database.
 #[derive(Clone, Copy)]
@@ -364,6 +378,41 @@ pub(crate) fn execution(c: &mut Cursor<'_>) -> Result<Execution> {
         started_at: c.find_time()?,
         finished_at: c.find_time()?,
     })
+}
+
+/// Reads [`tool_server_columns`]; its headers as they are kept beside it.
+pub(crate) fn tool_server<'r>(row: impl Into<AnyRow<'r>>) -> Result<(ToolServer, Option<Vec<u8>>)> {
+    let mut c = Cursor::new(row);
+    let server = ToolServer {
+        id: ToolServerId(c.take()?),
+        project_id: ProjectId(c.take()?),
+        bot_id: BotId(c.take()?),
+        label: c.take()?,
+        place: place(&mut c)?,
+        fresh: c.name(Permission::find)?,
+        header_names: c.find_json()?.unwrap_or_default(),
+        is_enabled: c.take()?,
+        trusted: c.take()?,
+        tools: c.find_json()?.unwrap_or_default(),
+        trouble: c.take()?,
+        created_at: c.time()?,
+        updated_at: c.time()?,
+    };
+    Ok((server, c.take()?))
+}
+
+fn place(c: &mut Cursor<'_>) -> Result<Place> {
+    let (url, name) = (c.take::<Option<String>>()?, c.take::<Option<String>>()?);
+    match (url, name) {
+        (Some(url), None) => Ok(Place::Http { url }),
+        (None, Some(name)) => Ok(Place::Declared { name }),
+        both => Err(c.odd(&both)),
+    }
+}
+
+/// A value that is kept as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// A count as the database keeps it.

@@ -3,12 +3,14 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use heartbeat_domain::ids::{IdSource, ProjectId};
+use heartbeat_domain::headers::Headers;
+use heartbeat_domain::ids::{IdSource, ProjectId, ToolServerId};
 use sha2::{Digest as _, Sha256};
 
 use crate::StoreError;
@@ -130,6 +132,60 @@ impl SealingKey {
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.0.into())
     }
+}
+
+/// What a store seals and opens secrets with, once it was given a key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Vault(Arc<OnceLock<SealingKey>>);
+
+impl Vault {
+    /// Takes the key; the first one stays, and a store has checked that there is no other.
+    pub(crate) fn take(&self, key: &SealingKey) {
+        let _ = self.0.set(key.clone());
+    }
+
+    /// Headers of a tool server as they are kept; nothing where there are none.
+    pub(crate) fn seal_headers(
+        &self,
+        ids: &IdSource,
+        (project, server): (ProjectId, ToolServerId),
+        headers: &Headers,
+    ) -> Result<Option<Vec<u8>>> {
+        if headers.is_empty() {
+            return Ok(None);
+        }
+        let plain = serde_json::to_vec(headers.pairs())
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let owner = headers_of(server);
+        Ok(Some(self.key()?.seal(ids, (project, &owner), &plain)))
+    }
+
+    /// Headers of a tool server from what is kept of them.
+    pub(crate) fn open_headers(
+        &self,
+        (project, server): (ProjectId, ToolServerId),
+        sealed: Option<&[u8]>,
+    ) -> Result<Headers> {
+        let Some(sealed) = sealed else {
+            return Ok(Headers::default());
+        };
+        let owner = headers_of(server);
+        let plain = self.key()?.unseal((project, &owner), sealed)?;
+        let pairs = serde_json::from_slice(&plain).ok();
+        pairs
+            .and_then(|pairs| Headers::new(pairs).ok())
+            .ok_or_else(|| StoreError::Corrupt("sealed headers are none; enter them anew".into()))
+    }
+
+    fn key(&self) -> Result<&SealingKey> {
+        self.0.get().ok_or_else(|| {
+            StoreError::Conflict("there is no sealing key, so secrets cannot be kept".into())
+        })
+    }
+}
+
+fn headers_of(server: ToolServerId) -> String {
+    format!("tool_server/{server}/headers")
 }
 
 fn bound_to((project, secret): (ProjectId, &str)) -> Vec<u8> {

@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 use super::failure::failure;
 use super::rows::{self, Cursor, bot_columns, heartbeat_columns, ms};
 use super::tx::{Tx, sql};
-use super::{SqliteStore, access, heartbeats, standing};
+use super::{SqliteStore, access, heartbeats, standing, tool_servers};
 use crate::StoreError;
 use crate::error::Thing;
 use crate::verbs::{BotRef, Bots, Listed, Page, Result};
@@ -203,6 +203,7 @@ async fn delete(tx: &mut Tx, (project_id, bot): (ProjectId, BotRef), now: Timest
         let heartbeat = rows::heartbeat(&mut Cursor::new(row))?;
         heartbeats::delete_found(tx, &heartbeat, now).await?;
     }
+    tool_servers::delete_all(tx, (project_id, bot.id)).await?;
     tx.write(sql(DELETE).bind(project_id.0).bind(bot.id.0).bind(ms(now)))
         .await?;
     Ok(())

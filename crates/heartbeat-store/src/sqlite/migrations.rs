@@ -36,6 +36,7 @@ migrations! {
     14 "0014_topics",
     15 "0015_deliveries",
     16 "0016_facts",
+    17 "0017_tool_servers",
 }
 
 const TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'";

@@ -30,6 +30,7 @@ mod stats;
 mod steps;
 #[cfg(feature = "testing")]
 mod testing;
+mod tool_servers;
 mod tx;
 mod writer;
 
@@ -51,6 +52,7 @@ pub use self::serving::{ServeLock, announced_at, lock_for_serving};
 use self::tx::Tx;
 use self::writer::{Queue, Work};
 use crate::progress::{About, Progress};
+use crate::sealing::Vault;
 use crate::verbs::Result;
 use crate::{StoreError, limits, rows, schedules};
 
@@ -85,6 +87,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// For values that are random but no ids.
     ids: Arc<IdSource>,
+    /// Seals and opens secrets.
+    vault: Vault,
 }
 
 impl SqliteStore {
@@ -115,6 +119,7 @@ impl SqliteStore {
             queue: writer::start(tx),
             readers,
             ids,
+            vault: Vault::default(),
         })
     }
 

@@ -1,4 +1,4 @@
-//! The fingerprint of the sealing key, which refuses another key.
+//! The sealing key of this database, and its fingerprint, which refuses another key.
 
 use super::SqliteStore;
 use super::rows::Cursor;
@@ -13,13 +13,17 @@ const KEEP: &str = "INSERT INTO facts (name, value) VALUES ('sealing_key', $1) \
 const KEPT: &str = "SELECT value FROM facts WHERE name = 'sealing_key'";
 
 impl SqliteStore {
-    /// Remembers the fingerprint of the first key it sees and refuses every other one.
+    /// Takes the key that seals and opens secrets from now on. The database remembers the
+    /// fingerprint of the first key it sees and refuses every other one.
     ///
     /// # Errors
     /// `Conflict`: what this database keeps sealed was sealed with another key.
-    pub async fn check_key_fingerprint(&self, key: &SealingKey) -> Result<()> {
+    pub async fn unlock(&self, key: &SealingKey) -> Result<()> {
         let fingerprint = key.fingerprint();
-        self.write(move |tx| Box::pin(check(tx, fingerprint))).await
+        self.write(move |tx| Box::pin(check(tx, fingerprint)))
+            .await?;
+        self.vault.take(key);
+        Ok(())
     }
 
     /// Where random bytes of this store come from.

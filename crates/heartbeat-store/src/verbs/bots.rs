@@ -38,7 +38,7 @@ pub trait Bots: Send + Sync {
         now: Timestamp,
     ) -> Result<Bot>;
 
-    /// Deletes an agent with its heartbeats; open executions are asked to stop, rows of executions
-    /// stay. Repeated, it is `NotFound`.
+    /// Deletes an agent with its heartbeats, tool servers and secrets; open executions are asked to
+    /// stop, rows of executions stay. Repeated, it is `NotFound`.
     async fn delete_bot(&self, project_id: ProjectId, bot: BotRef, now: Timestamp) -> Result<()>;
 }

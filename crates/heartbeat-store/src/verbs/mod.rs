@@ -12,6 +12,7 @@ mod heartbeats;
 mod journal;
 mod outbox;
 mod stats;
+mod tool_servers;
 
 pub use self::access::*;
 pub use self::bots::*;
@@ -21,6 +22,7 @@ pub use self::heartbeats::*;
 pub use self::journal::*;
 pub use self::outbox::*;
 pub use self::stats::*;
+pub use self::tool_servers::*;
 use crate::StoreError;
 
 /// What a verb answers.

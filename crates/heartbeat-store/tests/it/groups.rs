@@ -105,3 +105,17 @@ group! { outbox:
 group! { stats:
     counts_are_those_of_the_rows,
 }
+
+group! { tool_servers:
+    a_tool_server_is_made_once_and_listed_oldest_first,
+    a_label_is_an_agents_own_and_a_wrong_field_is_named,
+    a_plan_caps_the_tool_servers_of_a_project,
+    headers_are_opened_for_whoever_calls_and_for_nobody_else,
+    a_change_keeps_replaces_and_drops_headers,
+    a_server_that_moves_does_not_take_secrets_along,
+    a_fresh_list_keeps_decisions_and_what_changed_asks,
+    decisions_are_taken_over_all_or_none,
+    trouble_leaves_the_tools_and_ends_with_the_next_list,
+    a_deleted_tool_server_is_gone_and_so_are_those_of_a_deleted_agent,
+    another_projects_and_another_agents_tool_servers_are_not_found,
+}

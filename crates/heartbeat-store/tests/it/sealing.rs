@@ -2,9 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use heartbeat_domain::ids::{IdSource, ProjectId};
+use heartbeat_domain::headers::Headers;
+use heartbeat_domain::ids::{IdSource, ProjectId, ToolServerId};
+use heartbeat_domain::tool::{Permission, Place, ToolServer};
 use heartbeat_store::StoreError;
 use heartbeat_store::sealing::SealingKey;
+use heartbeat_store::verbs::{NewToolServer, ToolServers as _};
 
 use crate::world::{open_file, start};
 
@@ -63,11 +66,52 @@ async fn a_database_refuses_another_key() {
     let path = directory.path().join("a.db");
     let store = open_file(&path).await.unwrap();
     let (key, other) = (SealingKey::generate(&ids), SealingKey::generate(&ids));
-    store.check_key_fingerprint(&key).await.unwrap();
-    store.check_key_fingerprint(&key).await.unwrap();
-    let refused = store.check_key_fingerprint(&other).await.unwrap_err();
+    store.unlock(&key).await.unwrap();
+    store.unlock(&key).await.unwrap();
+    let refused = store.unlock(&other).await.unwrap_err();
     assert!(
         refused.to_string().contains(&key.fingerprint()),
         "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_header_stands_in_no_file_and_opens_for_no_store_without_the_key() {
+    let world = crate::world::World::sqlite().await;
+    let headers = vec![("Authorization".to_owned(), "canary-in-a-cage".to_owned())];
+    let now = start();
+    let server = ToolServer {
+        id: ToolServerId::new(&world.ids, now),
+        project_id: world.project.id,
+        bot_id: world.bot.id,
+        label: "Desk".into(),
+        place: Place::Http {
+            url: "https://desk.example".into(),
+        },
+        fresh: Permission::Allowed,
+        header_names: Vec::new(),
+        is_enabled: true,
+        trusted: false,
+        tools: Vec::new(),
+        trouble: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let ask = NewToolServer {
+        server,
+        headers: Headers::new(headers).unwrap(),
+        cap: None,
+    };
+    world.store.create_tool_server(&ask).await.unwrap();
+    for name in ["heartbeat.db", "heartbeat.db-wal"] {
+        let bytes = std::fs::read(world.path.with_file_name(name)).unwrap();
+        let is_there = bytes.windows(16).any(|part| part == b"canary-in-a-cage");
+        assert!(!is_there, "{name} shows the secret");
+    }
+    let plain = open_file(&world.path).await.unwrap();
+    let reached = plain.reach(world.project.id, world.bot.id).await.unwrap();
+    assert!(
+        matches!(&reached[0].headers, Err(StoreError::Conflict(why)) if why.contains("key")),
+        "a store without the key answers no headers"
     );
 }

@@ -13,6 +13,7 @@ use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::Settlement;
+use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
 use heartbeat_store::verbs::{
     ClaimAsk, Configure, HeartbeatKey, LogFilter, Page, Target, TriggerAsk, TurnIntent, TurnRecord,
@@ -67,8 +68,10 @@ impl World {
     pub(crate) async fn sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("heartbeat.db");
-        let store: Arc<dyn Store> = Arc::new(open_file(&path).await.unwrap());
         let ids = Arc::new(IdSource::from_seed(1));
+        let store = open_file(&path).await.unwrap();
+        store.unlock(&SealingKey::generate(&ids)).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
         let project = project(&ids, "acme");
         store.create_project(&project).await.unwrap();
         let bot = store.create_bot(&bot(&ids, project.id)).await.unwrap();

@@ -15,12 +15,14 @@ use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::Settlement;
 use heartbeat_domain::step::Step;
+use heartbeat_domain::tool::{ListedTool, ToolServer};
+use heartbeat_domain::tool_server::{ToolDecision, ToolServerChange};
 use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{
     Access, Attempt, BotRef, Bots, CallIntent, Channel, ClaimAsk, Configure, Delivery, Executions,
-    Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter, Notice, NoticeFilter,
-    Outbox, Page, PauseRecord, Reach, Result, SecretHash, Stats, StatsSummary, Stopped, TriggerAsk,
-    TurnIntent, TurnRecord,
+    Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter, NewToolServer,
+    Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach, Reachable, Result, SecretHash, Stats,
+    StatsSummary, Stopped, ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -361,6 +363,19 @@ gated!(Outbox [
     next_delivery_at() -> Option<Timestamp>,
     notices(project_id: ProjectId, filter: &NoticeFilter, page: Page) -> Listed<Notice>,
     acknowledge(project_id: ProjectId, id: NoticeId, now: Timestamp) -> Notice,
+] {});
+
+gated!(ToolServers [
+    create_tool_server(ask: &NewToolServer) -> ToolServer,
+    tool_server(key: ToolServerKey) -> ToolServer,
+    tool_servers(project_id: ProjectId, bot_id: BotId, page: Page) -> Listed<ToolServer>,
+    update_tool_server(key: ToolServerKey, change: ToolServerChange, now: Timestamp) -> ToolServer,
+    refresh_tools(key: ToolServerKey, listed: Vec<ListedTool>, now: Timestamp) -> ToolServer,
+    record_trouble(key: ToolServerKey, trouble: &str, now: Timestamp) -> ToolServer,
+    decide_tools(key: ToolServerKey, decisions: Vec<ToolDecision>, now: Timestamp) -> ToolServer,
+    delete_tool_server(key: ToolServerKey) -> (),
+    reach_one(key: ToolServerKey) -> Reachable,
+    reach(project_id: ProjectId, bot_id: BotId) -> Vec<Reachable>,
 ] {});
 
 gated!(Stats [

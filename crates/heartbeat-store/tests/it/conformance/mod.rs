@@ -9,3 +9,4 @@ pub(crate) mod isolation;
 pub(crate) mod journal;
 pub(crate) mod outbox;
 pub(crate) mod stats;
+pub(crate) mod tool_servers;
