@@ -11,6 +11,7 @@ use heartbeat_engine::system_clock::SystemClock;
 use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
 use heartbeat_store::{Address, Store};
+use heartbeat_tools::{McpHands, Outgoing};
 use tokio::sync::Notify;
 
 use crate::config::Config;
@@ -23,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) waiter: Arc<dyn Waiter>,
     pub(crate) ids: Arc<IdSource>,
     pub(crate) checks: Arc<WatchChecks>,
+    /// What reaches tool servers.
+    hands: Arc<McpHands>,
 }
 
 /// Whether a database that does not exist is made.
@@ -51,7 +54,8 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
     };
     let store = SqliteStore::open(&path, Arc::clone(&ids), options).await?;
     store.unlock(&key).await?;
-    let checks = Arc::new(config.watch.checks(vec![path.clone(), key_file])?);
+    let outgoing = Outgoing::default();
+    let checks = Arc::new(config.watch.checks(vec![path.clone(), key_file], &outgoing));
     let database = Arc::new(store);
     Ok(Opened {
         store: Arc::clone(&database) as Arc<dyn Store>,
@@ -60,12 +64,18 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
         waiter: Arc::new(SystemClock::default()),
         ids,
         checks,
+        hands: Arc::new(McpHands::new(
+            outgoing,
+            config.declared_servers(),
+            config.mcp_processes,
+        )),
     })
 }
 
 impl Opened {
-    /// Closes the file, so that nothing is left for the next start to mend.
+    /// Ends tool servers, and closes the file, so that nothing is left for the next start to mend.
     pub(crate) async fn close(&self) {
+        self.hands.close().await;
         self.database.close().await;
     }
 

@@ -23,8 +23,11 @@ pub struct Plan {
     pub steps_kept_days: Option<u32>,
     /// Days that execution rows are kept.
     pub rows_kept_days: Option<u32>,
-    /// Whether watches may look at this machine and its files.
+    /// Whether watches may look at this machine and its files, and declared tool servers be used.
     pub local_access: bool,
+    /// Networks beyond the public ones that URLs of a project may lead to: `loopback`, `private`, or
+    /// a network such as `10.1.0.0/16`.
+    pub allow_networks: Vec<String>,
 }
 
 impl Default for Plan {
@@ -39,6 +42,7 @@ impl Default for Plan {
             steps_kept_days: Some(90),
             rows_kept_days: None,
             local_access: true,
+            allow_networks: vec!["loopback".into(), "private".into()],
         }
     }
 }
@@ -82,6 +86,7 @@ impl Plan {
             steps_kept_days: Some(steps),
             rows_kept_days: Some(rows),
             local_access: false,
+            allow_networks: Vec::new(),
         }
     }
 }

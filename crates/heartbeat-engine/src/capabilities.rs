@@ -9,7 +9,7 @@ use heartbeat_agent::Toolbox;
 use heartbeat_domain::conversation::{ToolCall, ToolOutput, ToolSpec};
 use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::watch::{Condition, Probe, Watch};
-use heartbeat_tools::Observe;
+use heartbeat_tools::{Observe, UrlBounds};
 use serde_json::{Value, json};
 
 /// The built-in tools of one session.
@@ -47,7 +47,7 @@ impl Capabilities<'_> {
             condition: Condition::Changed,
             remind_minutes: None,
         };
-        match self.observe.observe(&look).await {
+        match self.observe.observe(&look, &UrlBounds::default()).await {
             Ok(status) => ToolOutput::text(status.to_string()),
             Err(error) => ToolOutput::error(error.message),
         }

@@ -22,6 +22,7 @@ use heartbeat_domain::step::Step;
 use heartbeat_domain::watch::Sighting;
 use heartbeat_store::verbs::Result as StoreResult;
 use heartbeat_store::{StoreError, kill_point};
+use heartbeat_tools::UrlBounds;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -153,7 +154,12 @@ impl Run<'_> {
             return self.converse(journal, opening.request, plan).await;
         }
         if let Some(watch) = &heartbeat.settings.watch {
-            let seen = match look(&*self.parts.observe, heartbeat, watch, now).await {
+            let bounds = UrlBounds {
+                allow_networks: plan.allow_networks.clone(),
+                hosts: None,
+            };
+            let observe = &*self.parts.observe;
+            let seen = match look((observe, &bounds), heartbeat, watch, now).await {
                 Ok(seen) => seen,
                 Err(error) => return Ok(failed(Reason::WatchFailed, error.message)),
             };

@@ -3,7 +3,7 @@
 use heartbeat_domain::heartbeat::Heartbeat;
 use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::watch::{Condition, Probe, Sighting, SightingKind, Watch, judge};
-use heartbeat_tools::{Observe, ProbeError, describe_host, select};
+use heartbeat_tools::{Observe, ProbeError, UrlBounds, describe_host, select};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,12 +17,12 @@ pub(crate) struct Look {
 
 /// Looks once and judges what was seen against the heartbeat's baseline.
 pub(crate) async fn look(
-    observe: &dyn Observe,
+    (observe, bounds): (&dyn Observe, &UrlBounds),
     heartbeat: &Heartbeat,
     watch: &Watch,
     now: Timestamp,
 ) -> Result<Look, ProbeError> {
-    let observed = observe.observe(watch).await?;
+    let observed = observe.observe(watch, bounds).await?;
     let selection = select(watch, &observed)?;
     let seen = (selection.value, selection.holds);
     let sighting = judge(watch, heartbeat.baseline.as_ref(), seen, now);

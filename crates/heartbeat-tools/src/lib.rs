@@ -7,12 +7,18 @@ mod file;
 mod hands;
 mod host_status;
 mod http_get;
+mod mcp;
+mod outgoing;
 mod probe;
 mod select;
 
 pub use self::file::LocalFiles;
 pub use self::hands::{CallEnd, HandCall, Hands, HandsError, Server};
 pub use self::host_status::{describe as describe_host, host_name, host_status};
-pub use self::http_get::AllowedHosts;
+pub use self::http_get::{AllowedHosts, UrlBounds};
+pub use self::mcp::{Declared, DeclaredServers, McpHands, PROCESSES_MAX};
+pub use self::outgoing::{
+    Answer, Ask, Lookup, Networks, NetworksError, Outgoing, OutgoingError, Reach, SystemLookup,
+};
 pub use self::probe::{Observe, ProbeError, Probes};
 pub use self::select::{Selection, check_selector, select};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::file::LocalFiles;
 use crate::host_status::host_status;
-use crate::http_get::AllowedHosts;
+use crate::http_get::{AllowedHosts, UrlBounds};
 
 /// Why a look failed. Its text names no value that was seen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,8 +28,8 @@ impl ProbeError {
 /// Something that looks; scripted in simulations.
 #[async_trait]
 pub trait Observe: Send + Sync {
-    /// Looks once. Text is answered as a string, JSON as what it is.
-    async fn observe(&self, watch: &Watch) -> Result<Value, ProbeError>;
+    /// Looks once; a URL leads no further than `bounds`. Text is answered as a string, JSON as what it is.
+    async fn observe(&self, watch: &Watch, bounds: &UrlBounds) -> Result<Value, ProbeError>;
 }
 
 /// The real probes, with what the operator allows them to reach.
@@ -49,7 +49,7 @@ impl Probes {
 
 #[async_trait]
 impl Observe for Probes {
-    async fn observe(&self, watch: &Watch) -> Result<Value, ProbeError> {
+    async fn observe(&self, watch: &Watch, bounds: &UrlBounds) -> Result<Value, ProbeError> {
         match watch.tool {
             Probe::HostStatus => blocking(host_status).await?,
             Probe::File => {
@@ -61,7 +61,7 @@ impl Observe for Probes {
             }
             Probe::HttpGet => {
                 self.hosts
-                    .get(watch.argument("url").unwrap_or_default())
+                    .get(watch.argument("url").unwrap_or_default(), bounds)
                     .await
             }
         }

@@ -19,8 +19,9 @@ All of these can be changed in the configuration. A dash is no limit, or nothing
 heartbeats means that the plan has none.
 
 | plan | heartbeats per agent | minimum, minutes | requests per minute | requests per day | \
-credits per day | steps kept, days | rows kept, days | watches on this machine |
-|---|---|---|---|---|---|---|---|---|
+credits per day | steps kept, days | rows kept, days | watches and tool servers on this machine | networks beyond public \
+ones |
+|---|---|---|---|---|---|---|---|---|---|
 ";
 
 const CLOSING: &str = "
@@ -55,6 +56,10 @@ fn plan_row(plan: &Plan) -> String {
         or_dash(plan.steps_kept_days),
         or_dash(plan.rows_kept_days),
         if plan.local_access { "yes" } else { "no" }.to_owned(),
+        match plan.allow_networks.is_empty() {
+            true => "–".to_owned(),
+            false => plan.allow_networks.join(", "),
+        },
     ])
 }
 

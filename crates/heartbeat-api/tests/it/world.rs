@@ -333,7 +333,7 @@ fn control(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let checks = WatchChecks {
         files: LocalFiles::default(),
-        hosts: AllowedHosts::new(Vec::new()).unwrap(),
+        hosts: AllowedHosts::default(),
     };
     Control::new(
         Arc::clone(store),

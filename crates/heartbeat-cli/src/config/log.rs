@@ -26,9 +26,13 @@ impl Default for LogConfig {
 impl LogConfig {
     /// Begins to log.
     pub(crate) fn begin(&self) -> anyhow::Result<()> {
-        let Ok(filter) = self.level.parse::<EnvFilter>() else {
+        let Ok(mut filter) = self.level.parse::<EnvFilter>() else {
             bail!("log.level `{}` is not a level or filter", self.level);
         };
+        // The protocol library logs what tools say; that stands in the steps, not here.
+        if !self.level.contains("rmcp") {
+            filter = filter.add_directive("rmcp=off".parse().expect("it is a directive"));
+        }
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)

@@ -2,6 +2,7 @@
 
 mod engine;
 mod log;
+mod mcp;
 mod models;
 mod plans;
 mod watch;
@@ -12,11 +13,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use heartbeat_domain::plan::Plans;
+use heartbeat_tools::{DeclaredServers, PROCESSES_MAX};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 pub(crate) use self::engine::EngineConfig;
 pub(crate) use self::log::LogConfig;
+use self::mcp::McpConfig;
 pub(crate) use self::models::ModelsConfig;
 use self::plans::PlanConfig;
 pub(crate) use self::watch::WatchConfig;
@@ -40,6 +43,11 @@ pub(crate) struct Config {
     pub(crate) webhook: WebhookConfig,
     pub(crate) log: LogConfig,
     pub(crate) plan: Vec<PlanConfig>,
+    pub(crate) mcp_processes: usize,
+    mcp: BTreeMap<String, McpConfig>,
+    /// Where programs are found; the process's own, not a setting.
+    #[serde(skip)]
+    search: Option<String>,
 }
 
 impl Default for Config {
@@ -56,6 +64,9 @@ impl Default for Config {
             webhook: WebhookConfig::default(),
             log: LogConfig::default(),
             plan: Vec::new(),
+            mcp_processes: PROCESSES_MAX,
+            mcp: BTreeMap::new(),
+            search: None,
         }
     }
 }
@@ -67,6 +78,7 @@ const KEYS: &[&str] = &[
     "key_file",
     "key",
     "public_url",
+    "mcp_processes",
     "engine.slots",
     "engine.drain_seconds",
     "models.default",
@@ -98,15 +110,22 @@ impl Config {
                     .with_context(|| format!("{name} sets `{key}`"))?;
             }
         }
-        let config: Self = Value::Table(table)
+        let mut config: Self = Value::Table(table)
             .try_into()
             .context("a setting is wrong; `heartbeat config default` shows all of them")?;
+        config.search = environment.get("PATH").cloned();
         config.checked()
     }
 
     /// The plans of this installation.
     pub(crate) fn plans(&self) -> Plans {
         plans::plans(&self.plan).expect("they were checked when the settings were read")
+    }
+
+    /// The tool servers that agents may have started on this machine.
+    pub(crate) fn declared_servers(&self) -> DeclaredServers {
+        mcp::declared(&self.mcp, self.search.as_deref())
+            .expect("they were checked when the settings were read")
     }
 
     fn checked(self) -> anyhow::Result<Self> {
@@ -116,7 +135,11 @@ impl Config {
         if self.webhook.url.is_some() != self.webhook.secret.is_some() {
             bail!("webhook.url and webhook.secret go together: set both, or neither");
         }
+        if self.mcp_processes == 0 {
+            bail!("mcp_processes must be at least 1");
+        }
         plans::plans(&self.plan)?;
+        mcp::declared(&self.mcp, self.search.as_deref())?;
         Ok(self)
     }
 }
@@ -135,7 +158,7 @@ fn parsed(key: &str, text: &str) -> Value {
             .filter(|item| !item.is_empty());
         return Value::Array(items.map(|item| Value::String(item.into())).collect());
     }
-    let is_text = !is_list && !key.starts_with("engine.");
+    let is_text = !is_list && !key.starts_with("engine.") && key != "mcp_processes";
     match format!("value = {text}").parse::<Table>() {
         Ok(mut table) if !is_text => table.remove("value").unwrap_or(Value::String(text.into())),
         _ => Value::String(text.into()),

@@ -1,7 +1,8 @@
 //! Plans: what the operator changes of the shipped ones, and plans of their own.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use heartbeat_domain::plan::{Plan, Plans};
+use heartbeat_tools::Networks;
 use serde::Deserialize;
 
 /// `[[plan]]`. What is left out is as in the shipped plan of that name; in a plan of the operator's
@@ -18,6 +19,7 @@ pub(crate) struct PlanConfig {
     steps_kept_days: Option<u32>,
     rows_kept_days: Option<u32>,
     local_access: Option<bool>,
+    allow_networks: Option<Vec<String>>,
 }
 
 /// The plans of this installation.
@@ -30,6 +32,10 @@ pub(crate) fn plans(configured: &[PlanConfig]) -> anyhow::Result<Plans> {
         }
         if config.minimum_minutes == Some(0) {
             bail!("plan `{}`: minimum_minutes must be at least 1", config.name);
+        }
+        if let Some(networks) = &config.allow_networks {
+            Networks::parse(networks)
+                .with_context(|| format!("plan `{}`: allow_networks", config.name))?;
         }
         changed.push(config.over(shipped.find(&config.name)));
     }
@@ -48,6 +54,7 @@ impl PlanConfig {
             steps_kept_days: None,
             rows_kept_days: None,
             local_access: false,
+            allow_networks: Vec::new(),
         });
         Plan {
             heartbeats_per_agent: self.heartbeats_per_agent.or(base.heartbeats_per_agent),
@@ -58,6 +65,7 @@ impl PlanConfig {
             steps_kept_days: self.steps_kept_days.or(base.steps_kept_days),
             rows_kept_days: self.rows_kept_days.or(base.rows_kept_days),
             local_access: self.local_access.unwrap_or(base.local_access),
+            allow_networks: self.allow_networks.clone().unwrap_or(base.allow_networks),
             ..base
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use heartbeat_engine::control::WatchChecks;
-use heartbeat_tools::{AllowedHosts, LocalFiles};
+use heartbeat_tools::{AllowedHosts, LocalFiles, Outgoing};
 use serde::Deserialize;
 
 /// `[watch]`.
@@ -16,10 +16,10 @@ pub(crate) struct WatchConfig {
 
 impl WatchConfig {
     /// What may be reached; files of `never` are not, wherever they stand.
-    pub(crate) fn checks(&self, never: Vec<PathBuf>) -> anyhow::Result<WatchChecks> {
-        Ok(WatchChecks {
+    pub(crate) fn checks(&self, never: Vec<PathBuf>, outgoing: &Outgoing) -> WatchChecks {
+        WatchChecks {
             files: LocalFiles::new(self.local_roots.clone(), never),
-            hosts: AllowedHosts::new(self.http_hosts.clone())?,
-        })
+            hosts: AllowedHosts::new(self.http_hosts.clone(), outgoing.clone()),
+        }
     }
 }

@@ -22,7 +22,7 @@ use heartbeat_engine::{Parts, Providers};
 use heartbeat_store::StoreError;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
 use heartbeat_store::verbs::{Delivery, Fires as _};
-use heartbeat_tools::{Observe, ProbeError};
+use heartbeat_tools::{Observe, ProbeError, UrlBounds};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -184,7 +184,7 @@ struct Outside;
 
 #[async_trait]
 impl Observe for Outside {
-    async fn observe(&self, _watch: &Watch) -> Result<Value, ProbeError> {
+    async fn observe(&self, _watch: &Watch, _bounds: &UrlBounds) -> Result<Value, ProbeError> {
         Ok(json!({ "disk": { "used_percent": 40, "free_gb": 120 }, "load": 0.5 }))
     }
 }

@@ -2,9 +2,11 @@
 
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch, ScheduleFields};
 use heartbeat_domain::ids::{ExecutionId, HeartbeatId, ProjectId};
+use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::watch::Watch;
 use heartbeat_store::verbs::{BotRef, Configure, HeartbeatKey, Reach, Stopped, Target};
+use heartbeat_tools::UrlBounds;
 use jiff::Timestamp;
 
 use super::{Control, Result, refused};
@@ -24,7 +26,7 @@ impl Control {
         let (_, plan) = self.plan_of(project_id).await?;
         let bot = self.store.bot(project_id, bot).await?;
         if let Patch::Set(watch) = &change.watch {
-            self.check_watch(watch, plan.local_access)?;
+            self.check_watch(watch, &plan)?;
         }
         if let Patch::Set(model) = &change.run_model {
             self.check_model("run_model", Some(model))?;
@@ -46,10 +48,10 @@ impl Control {
         Ok(heartbeat)
     }
 
-    fn check_watch(&self, watch: &Watch, local_access: bool) -> Result<()> {
+    fn check_watch(&self, watch: &Watch, plan: &Plan) -> Result<()> {
         watch.check()?;
         heartbeat_tools::check_selector(watch)?;
-        if watch.tool.is_local() && !local_access {
+        if watch.tool.is_local() && !plan.local_access {
             return Err(refused(
                 "LOCAL_ACCESS_OFF",
                 format!(
@@ -59,7 +61,11 @@ impl Control {
                 ),
             ));
         }
-        self.checks.check(watch)
+        let bounds = UrlBounds {
+            allow_networks: plan.allow_networks.clone(),
+            hosts: None,
+        };
+        self.checks.check(watch, &bounds)
     }
 
     /// Enables a heartbeat.

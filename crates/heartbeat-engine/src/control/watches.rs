@@ -2,7 +2,7 @@
 
 use heartbeat_domain::violation::Violation;
 use heartbeat_domain::watch::{Probe, Watch};
-use heartbeat_tools::{AllowedHosts, LocalFiles};
+use heartbeat_tools::{AllowedHosts, LocalFiles, UrlBounds};
 
 use super::Result;
 
@@ -17,7 +17,7 @@ pub struct WatchChecks {
 
 impl WatchChecks {
     /// Refuses a path or URL that a look would refuse.
-    pub(super) fn check(&self, watch: &Watch) -> Result<()> {
+    pub(super) fn check(&self, watch: &Watch, bounds: &UrlBounds) -> Result<()> {
         let checked = match watch.tool {
             Probe::HostStatus => return Ok(()),
             Probe::File => self
@@ -26,8 +26,7 @@ impl WatchChecks {
                 .map(drop),
             Probe::HttpGet => self
                 .hosts
-                .check(watch.argument("url").unwrap_or_default())
-                .map(drop),
+                .check(watch.argument("url").unwrap_or_default(), bounds),
         };
         checked.map_err(|error| Violation::input("watch.arguments", error.message).into())
     }

@@ -11,7 +11,7 @@ use heartbeat_engine::events::Live;
 use heartbeat_engine::settings::EngineSettings;
 use heartbeat_store::Store;
 use heartbeat_store::verbs::Channel;
-use heartbeat_tools::{AllowedHosts, LocalFiles};
+use heartbeat_tools::{AllowedHosts, LocalFiles, Outgoing};
 use jiff::SignedDuration;
 
 use super::db::Db;
@@ -28,7 +28,7 @@ static HOSTS: OnceLock<AllowedHosts> = OnceLock::new();
 fn hosts() -> AllowedHosts {
     // An error says that it has been chosen already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    AllowedHosts::new(vec!["world.example".to_owned()]).expect("a client can be built")
+    AllowedHosts::new(vec!["world.example".to_owned()], Outgoing::default())
 }
 
 /// What all processes share.

@@ -7,7 +7,7 @@ use heartbeat_agent::Waiter;
 use heartbeat_domain::watch::{Probe, Watch};
 use heartbeat_engine::courier::{Carrier, Refusal};
 use heartbeat_store::verbs::Delivery;
-use heartbeat_tools::{Observe, ProbeError};
+use heartbeat_tools::{Observe, ProbeError, UrlBounds};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ pub(crate) struct Eyes {
 
 #[async_trait]
 impl Observe for Eyes {
-    async fn observe(&self, watch: &Watch) -> Result<Value, ProbeError> {
+    async fn observe(&self, watch: &Watch, _bounds: &UrlBounds) -> Result<Value, ProbeError> {
         let mut pass = self.door.wait(What::Outside("ask", i64::MIN)).await;
         if watch.tool == Probe::HostStatus {
             asked::look(&self.door, &self.db).await;
