@@ -25,7 +25,7 @@ pub(crate) struct Opened {
     pub(crate) ids: Arc<IdSource>,
     pub(crate) checks: Arc<WatchChecks>,
     /// What reaches tool servers.
-    hands: Arc<McpHands>,
+    pub(crate) hands: Arc<McpHands>,
 }
 
 /// Whether a database that does not exist is made.

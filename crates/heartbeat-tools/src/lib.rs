@@ -11,6 +11,7 @@ mod mcp;
 mod outgoing;
 mod probe;
 mod select;
+mod web_fetch;
 
 pub use self::file::LocalFiles;
 pub use self::hands::{CallEnd, HandCall, Hands, HandsError, Server};
@@ -22,3 +23,4 @@ pub use self::outgoing::{
 };
 pub use self::probe::{Observe, ProbeError, Probes};
 pub use self::select::{Selection, check_selector, select};
+pub use self::web_fetch::{FetchAsk, FetchError, FetchedText, WebFetch};

@@ -10,3 +10,4 @@ mod misbehaviour;
 mod outgoing;
 mod processes;
 mod support;
+mod web_fetch;
