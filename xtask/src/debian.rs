@@ -69,7 +69,7 @@ fn find_in(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
 }
 
 /// With fresh lists if those at hand, often none in a container, do not do.
-fn install(package: &str) -> Result<()> {
+pub(crate) fn install(package: &str) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("this system has no apt-get");
     }

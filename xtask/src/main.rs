@@ -11,10 +11,12 @@ mod migration;
 mod node;
 mod output;
 mod process;
+mod python;
 mod repo;
 mod step;
 mod suite;
 mod tidy;
+mod tool_servers;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ struct Args {
 enum Chore {
     /// Run every test; installs what they need where it may.
     Test,
+    /// Install the tool servers of others that the tests call, and nothing else.
+    ToolServers,
     /// Everything that a change must pass: format, lints, documentation, tidy, tests.
     Ci,
     /// Check the rules of the house that no compiler knows.
@@ -73,6 +77,7 @@ fn carry_out(chore: Chore) -> anyhow::Result<()> {
     let repo = Repo::find()?;
     match chore {
         Chore::Test => suite::run(&repo),
+        Chore::ToolServers => tool_servers::prepare(&repo).map(drop),
         Chore::Ci => ci::run(&repo),
         Chore::Tidy => tidy::run(&repo),
         Chore::Sim(passed) => engine_program::run(&repo, "sim", &passed.args),

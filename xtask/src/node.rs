@@ -1,4 +1,4 @@
-//! Node and pinned npm packages, for the browser pass only. Nothing of it is committed or shipped.
+//! Node and pinned npm packages, for the tests only. Nothing of it is committed or shipped.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -34,20 +34,23 @@ pub(crate) fn ensure_node() -> Result<PathBuf> {
     let version = process::answer(Command::new(&node).arg("--version")).unwrap_or_default();
     match major(&version) {
         Some(major) if major >= NODE_MAJOR_MIN => Ok(node),
-        _ => bail!("the browser pass needs Node {NODE_MAJOR_MIN} or newer, not {version:?}"),
+        _ => bail!("the tests need Node {NODE_MAJOR_MIN} or newer, not {version:?}"),
     }
 }
 
 /// The folder of the package below `.cache`, after installing it if need be.
 pub(crate) fn ensure_node_package(repo: &Repo, package: &NodePackage) -> Result<PathBuf> {
     let NodePackage { name, version } = package;
-    let folder = repo.path(".cache/node");
+    // A folder of its own: npm removes from a folder what it was not asked for this time.
+    let folder = repo.path(".cache/node").join(name);
     let installed = folder.join("node_modules").join(name);
     if version_of(&installed).as_deref() == Some(*version) {
         return Ok(installed);
     }
     let npm = NPM.ensure()?;
-    say(&format!("installing {name} {version} into .cache/node"));
+    say(&format!(
+        "installing {name} {version} into .cache/node/{name}"
+    ));
     std::fs::create_dir_all(&folder)?;
     let mut command = Command::new(npm);
     command

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::repo::Repo;
 use crate::step::{self, Step};
-use crate::{browser, process};
+use crate::{browser, process, tool_servers};
 
 /// Prepares and runs all tests.
 pub(crate) fn run(repo: &Repo) -> Result<()> {
@@ -28,7 +28,8 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 fn prepare(repo: &Repo) -> Result<()> {
-    browser::prepare(repo)
+    browser::prepare(repo)?;
+    tool_servers::prepare(repo).map(drop)
 }
 
 fn cargo_test(repo: &Repo) -> Result<()> {
@@ -36,5 +37,6 @@ fn cargo_test(repo: &Repo) -> Result<()> {
     command
         .args(["test", "--workspace", "--no-fail-fast"])
         .current_dir(repo.root());
+    tool_servers::prepare(repo)?.tell(&mut command);
     process::run(&mut command)
 }

@@ -2,3 +2,4 @@
 
 pub mod model_server;
 mod model_wire;
+pub mod tool_servers;

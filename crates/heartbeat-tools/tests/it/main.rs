@@ -9,5 +9,6 @@ mod http_servers;
 mod misbehaviour;
 mod outgoing;
 mod processes;
+mod real_servers;
 mod support;
 mod web_fetch;
