@@ -17,16 +17,30 @@ pub(crate) struct Program {
     pub(crate) names: &'static [&'static str],
     /// The Debian package.
     pub(crate) package: &'static str,
+    /// A folder of versions, each with its `bin`, where the package puts what it keeps off the path.
+    pub(crate) versions: Option<&'static str>,
 }
 
 const CHROMIUM: Program = Program {
     names: &["chromium", "chromium-browser", "google-chrome"],
     package: "chromium",
+    versions: None,
+};
+
+const POSTGRES: Program = Program {
+    names: &["initdb"],
+    package: "postgresql",
+    versions: Some("/usr/lib/postgresql"),
 };
 
 /// A Chromium to drive.
 pub(crate) fn ensure_chromium() -> Result<PathBuf> {
     CHROMIUM.ensure()
+}
+
+/// The programs of a PostgreSQL server; the tests start clusters of their own with them.
+pub(crate) fn ensure_postgres() -> Result<PathBuf> {
+    POSTGRES.ensure()
 }
 
 impl Program {
@@ -43,10 +57,14 @@ impl Program {
         self.find().with_context(|| self.advice())
     }
 
-    /// Where it is, if it is on the path.
+    /// Where it is, if it is on the path or where the package puts it.
     pub(crate) fn find(&self) -> Option<PathBuf> {
         let path = std::env::var_os("PATH")?;
-        let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        if let Some(versions) = self.versions {
+            let entries = std::fs::read_dir(versions).into_iter().flatten().flatten();
+            folders.extend(entries.map(|entry| entry.path().join("bin")));
+        }
         find_in(&folders, self.names)
     }
 
@@ -118,6 +136,20 @@ mod tests {
             find_in(&folders, CHROMIUM.names),
             Some(folder.path().join("chromium"))
         );
+    }
+
+    #[test]
+    fn what_a_package_keeps_off_the_path_is_found_in_the_folder_of_its_version() {
+        let versions = tempfile::tempdir().unwrap();
+        let bin = versions.path().join("15/bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        std::fs::write(bin.join("heartbeat-no-such-program"), "").unwrap();
+        let program = Program {
+            names: &["heartbeat-no-such-program"],
+            package: "none",
+            versions: Some(versions.path().to_str().unwrap().to_owned().leak()),
+        };
+        assert_eq!(program.find(), Some(bin.join("heartbeat-no-such-program")));
     }
 
     #[test]

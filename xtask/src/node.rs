@@ -13,10 +13,12 @@ use crate::repo::Repo;
 const NODE: Program = Program {
     names: &["node", "nodejs"],
     package: "nodejs",
+    versions: None,
 };
 const NPM: Program = Program {
     names: &["npm"],
     package: "npm",
+    versions: None,
 };
 
 /// The oldest Node that the pinned packages run on.

@@ -13,6 +13,7 @@ use crate::repo::Repo;
 const PYTHON: Program = Program {
     names: &["python3"],
     package: "python3",
+    versions: None,
 };
 
 /// Where the packages are, below the repository.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::debian::ensure_postgres;
 use crate::repo::Repo;
 use crate::step::{self, Step};
 use crate::{browser, process, tool_servers};
@@ -28,6 +29,7 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 fn prepare(repo: &Repo) -> Result<()> {
+    ensure_postgres()?;
     browser::prepare(repo)?;
     tool_servers::prepare(repo).map(drop)
 }

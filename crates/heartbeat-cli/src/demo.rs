@@ -11,11 +11,13 @@ use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch};
 use heartbeat_domain::ids::ProjectId;
 use heartbeat_domain::watch::{Condition, Probe, Selector, Watch};
 use heartbeat_engine::control::Control;
+use heartbeat_store::Address;
 use heartbeat_store::verbs::{BotRef, HeartbeatKey, Page};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::open::beside;
 
 /// The demo agent's name.
 const NAME: &str = "Machine watch";
@@ -26,8 +28,8 @@ const QUEUE_THRESHOLD: f64 = 100.0;
 
 /// Makes the demo's own file in a directory beside the database, and opens that directory to
 /// `file` watches.
-pub(crate) fn prepare(database: &Path, config: &mut Config) -> anyhow::Result<PathBuf> {
-    let directory = database.with_file_name("heartbeat-demo");
+pub(crate) fn prepare(database: &Address, config: &mut Config) -> anyhow::Result<PathBuf> {
+    let directory = beside(database, "").with_file_name("heartbeat-demo");
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
     let directory = directory.canonicalize()?;

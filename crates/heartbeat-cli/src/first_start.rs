@@ -9,6 +9,7 @@ use anyhow::Context;
 use heartbeat_agent::default_model::DefaultModel;
 use heartbeat_domain::bot::Project;
 use heartbeat_engine::control::Control;
+use heartbeat_store::{Address, StoreError};
 
 use crate::open::beside;
 use crate::output::Out;
@@ -35,11 +36,21 @@ pub(crate) async fn ensure_project(control: &Control) -> anyhow::Result<First> {
             api_key: None,
         });
     }
-    let made = control.create_project("default", "self_hosted").await?;
-    Ok(First {
-        project: made.project,
-        api_key: Some(made.api_key),
-    })
+    match control.create_project("default", "self_hosted").await {
+        Ok(made) => Ok(First {
+            project: made.project,
+            api_key: Some(made.api_key),
+        }),
+        // Another node that started at the same moment was first.
+        Err(refused @ StoreError::Conflict(_)) => {
+            let first = control.store().projects().await?.into_iter().next();
+            Ok(First {
+                project: first.ok_or(refused)?,
+                api_key: None,
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Says where the server is and how to sign in: on a terminal on the screen, otherwise in a file
@@ -48,12 +59,12 @@ pub(crate) async fn greet(
     control: &Control,
     first: &First,
     greeting: &Greeting<'_>,
-    (database, demo): (&Path, Option<&str>),
+    (database, demo): (&Address, Option<&str>),
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let base = base_url(greeting.address, greeting.public_url);
     out.line(&format!("Heartbeat is listening on {base}"));
-    out.line(&format!("Database: {}", database.display()));
+    out.line(&format!("Database: {database}"));
     let stands_in = greeting.model.is_demo && demo.is_none();
     out.line(&match stands_in {
         true => format!(

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use heartbeat_agent::Waiter;
 use heartbeat_domain::ids::IdSource;
+use heartbeat_engine::clock_offset;
 use heartbeat_engine::control::{Control, WatchChecks};
 use heartbeat_engine::system_clock::SystemClock;
 use heartbeat_store::sealing::SealingKey;
-use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
-use heartbeat_store::{Address, Store};
+use heartbeat_store::{Address, Database, OpenOptions, Store};
 use heartbeat_tools::{McpHands, Outgoing};
 use tokio::sync::Notify;
 
@@ -19,8 +19,9 @@ use crate::config::Config;
 /// An open database and what works on it.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
-    database: Arc<SqliteStore>,
-    pub(crate) path: PathBuf,
+    database: Database,
+    pub(crate) address: Address,
+    pub(crate) clock: Arc<SystemClock>,
     pub(crate) waiter: Arc<dyn Waiter>,
     pub(crate) ids: Arc<IdSource>,
     pub(crate) checks: Arc<WatchChecks>,
@@ -37,43 +38,36 @@ pub(crate) enum Missing {
 
 /// Opens the database.
 pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Opened> {
-    let path = database_path(&config.database_url)?;
-    let is_new = !path.exists();
-    if is_new && missing == Missing::Refuse {
-        bail!(
-            "there is no database {}; `heartbeat serve` or `heartbeat project create NAME` makes one",
-            path.display()
-        );
-    }
+    let address: Address = config.database_url.parse()?;
     let ids = Arc::new(IdSource::from_system().context("the system has no randomness")?);
-    let key_file = key_file(config, &path);
-    let key = sealing_key(config, (&key_file, is_new), &ids)?;
-    let options = OpenOptions {
-        create: missing == Missing::Create,
-        ..OpenOptions::default()
-    };
-    let store = SqliteStore::open(&path, Arc::clone(&ids), options).await?;
-    store.unlock(&key).await?;
+    let database = open_with_key(config, &address, missing, &ids).await?;
+    let store = database.store();
+    let clock = Arc::new(SystemClock::default());
+    clock_offset::adjust(&clock, &*store).await?;
+    let mut own_files = vec![key_file(config, &address)];
+    if let Address::Sqlite(path) = &address {
+        own_files.push(path.clone());
+    }
     let outgoing = Outgoing::default();
-    let checks = Arc::new(config.watch.checks(vec![path.clone(), key_file], &outgoing));
-    let database = Arc::new(store);
     Ok(Opened {
-        store: Arc::clone(&database) as Arc<dyn Store>,
+        store,
         database,
-        path,
-        waiter: Arc::new(SystemClock::default()),
+        waiter: Arc::clone(&clock) as Arc<dyn Waiter>,
+        clock,
         ids,
-        checks,
+        checks: Arc::new(config.watch.checks(own_files, &outgoing)),
         hands: Arc::new(McpHands::new(
             outgoing,
             config.declared_servers(),
             config.mcp_processes,
         )),
+        address,
     })
 }
 
 impl Opened {
-    /// Ends tool servers, and closes the file, so that nothing is left for the next start to mend.
+    /// Ends tool servers, and closes the database, so that nothing is left for the next start to
+    /// mend.
     pub(crate) async fn close(&self) {
         self.hands.close().await;
         self.database.close().await;
@@ -91,24 +85,59 @@ impl Opened {
     }
 }
 
-/// The file that a `sqlite://` URL names.
-pub(crate) fn database_path(url: &str) -> anyhow::Result<PathBuf> {
-    let Address::Sqlite(path) = url.parse()?;
-    Ok(path)
-}
-
-/// A file that stands beside the database under its name and a further ending.
-pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
+/// A file that stands beside the database under its name and a further ending. Beside a database of
+/// a server means: in the current directory, under the name `heartbeat`.
+pub(crate) fn beside(database: &Address, ending: &str) -> PathBuf {
+    let mut name = match database {
+        Address::Sqlite(path) => path.as_os_str().to_owned(),
+        Address::Postgres(_) => "heartbeat".into(),
+    };
     name.push(ending);
     PathBuf::from(name)
 }
 
-fn key_file(config: &Config, database: &Path) -> PathBuf {
+/// The file that holds the sealing key, unless the settings hold it themselves.
+pub(crate) fn key_file(config: &Config, database: &Address) -> PathBuf {
     config
         .key_file
         .clone()
         .unwrap_or_else(|| beside(database, ".key"))
+}
+
+/// The key of a new file is made before the file is; that of a server's database can only be asked
+/// for once it is open. Either way no key is made for a database that knows one already.
+async fn open_with_key(
+    config: &Config,
+    address: &Address,
+    missing: Missing,
+    ids: &Arc<IdSource>,
+) -> anyhow::Result<Database> {
+    let mut how = OpenOptions::default();
+    how.sqlite.create = missing == Missing::Create;
+    how.postgres.create = missing == Missing::Create;
+    how.postgres.connections = config.database_connections;
+    let file = key_file(config, address);
+    let (database, key) = match address {
+        Address::Sqlite(path) => {
+            let is_new = !path.exists();
+            if is_new && missing == Missing::Refuse {
+                bail!(
+                    "there is no database {}; `heartbeat serve` or `heartbeat project create \
+                     NAME` makes one",
+                    path.display()
+                );
+            }
+            let key = sealing_key(config, (&file, is_new), ids)?;
+            (Database::open(address, Arc::clone(ids), how).await?, key)
+        }
+        Address::Postgres(_) => {
+            let database = Database::open(address, Arc::clone(ids), how).await?;
+            let is_new = !database.has_key().await?;
+            (database, sealing_key(config, (&file, is_new), ids)?)
+        }
+    };
+    database.unlock(&key).await?;
+    Ok(database)
 }
 
 fn sealing_key(
@@ -122,7 +151,8 @@ fn sealing_key(
     if !is_new && !file.exists() {
         bail!(
             "the sealing key {} is missing. Put it back, or name it with --key-file or \
-             HEARTBEAT_KEY: without it, sealed secrets cannot be read",
+             HEARTBEAT_KEY: without it, sealed secrets cannot be read. Nodes of one database have \
+             the same key",
             file.display()
         );
     }

@@ -7,9 +7,11 @@ use axum::Router;
 use heartbeat_agent::default_model::DefaultModel;
 use heartbeat_agent::{Models, Waiter};
 use heartbeat_engine::Parts;
+use heartbeat_engine::clock_offset;
 use heartbeat_engine::events::Live;
 use heartbeat_engine::pulse::Pulse;
-use heartbeat_store::sqlite::lock_for_serving;
+use heartbeat_store::Address;
+use heartbeat_store::sqlite::{ServeLock, lock_for_serving};
 use heartbeat_tools::Probes;
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
@@ -20,7 +22,7 @@ use crate::config::{Config, Environment};
 use crate::demo;
 use crate::first_start::{self, Greeting, base_url};
 use crate::http;
-use crate::open::{Missing, Opened, database_path, open};
+use crate::open::{Missing, Opened, open};
 use crate::output::Out;
 
 /// Runs the server until it is told to stop.
@@ -34,11 +36,11 @@ pub(crate) async fn serve(
         config.listen = listen;
     }
     config.log.begin()?;
-    let path = database_path(&config.database_url)?;
-    let mut only_server = lock_for_serving(&path)?;
+    let database: Address = config.database_url.parse()?;
+    let mut only_server = only_server(&database)?;
     let demo_file = ask
         .demo
-        .then(|| demo::prepare(&path, &mut config))
+        .then(|| demo::prepare(&database, &mut config))
         .transpose()?;
     let signals = Signals::listen()?;
     let opened = open(&config, Missing::Create).await?;
@@ -46,7 +48,9 @@ pub(crate) async fn serve(
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
-    only_server.announce(&base_url(address, config.public_url.as_deref()))?;
+    if let Some(only_server) = &mut only_server {
+        only_server.announce(&base_url(address, config.public_url.as_deref()))?;
+    }
 
     let models = Arc::new(Models::new(config.models.settings(environment)?)?);
     let default_model = models.choose_default().await;
@@ -77,7 +81,7 @@ pub(crate) async fn serve(
         &control,
         &first,
         &greeting,
-        (&opened.path, demo.as_deref()),
+        (&opened.address, demo.as_deref()),
         out,
     )
     .await?;
@@ -86,10 +90,22 @@ pub(crate) async fn serve(
         async { pulse.run().await.map_err(anyhow::Error::from) },
         serve_until(&*opened.waiter, (listener, router), &shutdown),
         stop_on_signal(signals, shutdown.clone()),
+        async {
+            clock_offset::follow(&opened.clock, &*opened.store, &shutdown).await;
+            Ok(())
+        },
     )?;
     opened.close().await;
     tracing::info!("Stopped");
     Ok(())
+}
+
+/// A file has one server; a database of a server has as many as there are nodes.
+fn only_server(database: &Address) -> anyhow::Result<Option<ServeLock>> {
+    match database {
+        Address::Sqlite(path) => Ok(Some(lock_for_serving(path)?)),
+        Address::Postgres(_) => Ok(None),
+    }
 }
 
 fn parts(

@@ -8,6 +8,7 @@ pub mod beat;
 mod capabilities;
 mod caretaker;
 pub mod carry_out;
+pub mod clock_offset;
 pub mod control;
 pub mod courier;
 pub mod crew;

@@ -18,7 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug)]
 pub struct SystemClock {
     latest: AtomicI64,
-    offset: SignedDuration,
+    /// In milliseconds.
+    offset: AtomicI64,
 }
 
 impl Default for SystemClock {
@@ -33,20 +34,42 @@ impl SystemClock {
     pub fn with_offset(offset: SignedDuration) -> Self {
         Self {
             latest: AtomicI64::new(i64::MIN),
-            offset,
+            offset: AtomicI64::new(millis(offset)),
         }
     }
-}
 
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
+    /// What the wall clock of this machine shows, without the offset.
+    #[must_use]
+    pub fn local(&self) -> Timestamp {
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that reads the wall clock"
         )]
-        let wall = Timestamp::now();
+        Timestamp::now()
+    }
+
+    /// Goes on by another offset. What was shown before stays behind: `now` waits where it would
+    /// have to run backwards.
+    pub fn set_offset(&self, offset: SignedDuration) {
+        self.offset.store(millis(offset), Ordering::Release);
+    }
+
+    /// By how much `now` is ahead of the wall clock.
+    #[must_use]
+    pub fn offset(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.offset.load(Ordering::Acquire))
+    }
+}
+
+fn millis(offset: SignedDuration) -> i64 {
+    i64::try_from(offset.as_millis()).unwrap_or(0)
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let wall = self.local();
         let moved = rate::moved(
-            wall.checked_add(self.offset)
+            wall.checked_add(self.offset())
                 .unwrap_or(wall)
                 .as_millisecond(),
         );

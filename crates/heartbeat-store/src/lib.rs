@@ -13,6 +13,7 @@ mod journaling;
 mod kill_point;
 mod limits;
 mod messages;
+pub mod postgres;
 mod progress;
 mod purses;
 mod rows;
@@ -23,7 +24,7 @@ mod sums;
 mod turns;
 pub mod verbs;
 
-pub use self::address::{Address, open};
+pub use self::address::{Address, Database, OpenOptions, ServerUrl};
 pub use self::error::{Limit, StoreError, Thing};
 pub use self::kill_point::kill_point;
 use self::verbs::{

@@ -2,4 +2,5 @@
 
 pub mod model_server;
 mod model_wire;
+pub mod postgres;
 pub mod tool_servers;

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::find;
 use crate::args::{BotWithin, Within};
 use crate::config::{Config, Environment};
-use crate::open::{Missing, database_path, open};
+use crate::open::{Missing, Opened, key_file, open};
 use crate::output::Out;
 use crate::serve::model_line;
 
@@ -45,9 +45,9 @@ pub(crate) async fn run(
     match open(config, Missing::Refuse).await {
         Err(error) => findings.push(wrong(format!("database: {error:#}"))),
         Ok(opened) => {
-            findings.push(fine(format!("database: {}", opened.path.display())));
+            findings.push(fine(format!("database: {}", opened.address)));
             let control = opened.control(config, std::sync::Arc::default());
-            findings.extend(server(config, &control).await);
+            findings.extend(server((config, &opened), &control).await);
             findings.extend(heartbeats(&control).await);
         }
     }
@@ -86,7 +86,7 @@ async fn model(config: &Config, environment: &Environment) -> Finding {
 }
 
 /// Whether a server is running on this database.
-async fn server(config: &Config, control: &Control) -> Vec<Finding> {
+async fn server((config, opened): (&Config, &Opened), control: &Control) -> Vec<Finding> {
     let now = control.now();
     let running = match control.store().nodes(now).await {
         Err(error) => wrong(format!("nodes: {error}")),
@@ -97,13 +97,13 @@ async fn server(config: &Config, control: &Control) -> Vec<Finding> {
             }
         },
     };
-    let path = database_path(&config.database_url);
-    let private = match path.map(|path| crate::open::beside(&path, ".key")) {
-        Ok(key) if key.exists() && is_open_to_others(&key) => wrong(format!(
+    let key = key_file(config, &opened.address);
+    let private = match key.exists() && is_open_to_others(&key) {
+        true => wrong(format!(
             "key: {} can be read by others; run: chmod 600 {0}",
             key.display()
         )),
-        _ => fine("key: only this user can read it"),
+        false => fine("key: only this user can read it"),
     };
     vec![running, private]
 }

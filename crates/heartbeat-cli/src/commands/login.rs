@@ -1,12 +1,12 @@
 //! `heartbeat login`.
 
 use heartbeat_engine::control::Control;
+use heartbeat_store::Address;
 use heartbeat_store::sqlite::announced_at;
 use serde_json::json;
 
 use crate::args::Within;
 use crate::config::Config;
-use crate::open::database_path;
 use crate::output::Out;
 
 /// Prints a link that signs in once.
@@ -18,7 +18,6 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let project = control.pick_project(within.project.as_deref()).await?;
     let code = control.create_sign_in(project.id).await?;
-    let path = database_path(&config.database_url)?;
     let now = control.now();
     let is_served = control
         .store()
@@ -26,7 +25,10 @@ pub(crate) async fn run(
         .await?
         .iter()
         .any(|node| node.is_live(now));
-    let announced = announced_at(&path).filter(|_| is_served);
+    let announced = match config.database_url.parse()? {
+        Address::Sqlite(path) => announced_at(&path).filter(|_| is_served),
+        Address::Postgres(_) => None,
+    };
     let base = announced.unwrap_or_else(|| match &config.public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}", config.listen),

@@ -34,6 +34,7 @@ pub(crate) const DEFAULT_FILE: &str = include_str!("default.toml");
 pub(crate) struct Config {
     pub(crate) listen: String,
     pub(crate) database_url: String,
+    pub(crate) database_connections: u32,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) key: Option<String>,
     pub(crate) public_url: Option<String>,
@@ -55,6 +56,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:7070".into(),
             database_url: "sqlite://heartbeat.db".into(),
+            database_connections: 20,
             key_file: None,
             key: None,
             public_url: None,
@@ -75,6 +77,7 @@ impl Default for Config {
 const KEYS: &[&str] = &[
     "listen",
     "database_url",
+    "database_connections",
     "key_file",
     "key",
     "public_url",
@@ -132,6 +135,9 @@ impl Config {
         if self.engine.slots == 0 {
             bail!("engine.slots must be at least 1");
         }
+        if self.database_connections < 2 {
+            bail!("database_connections must be at least 2: one that writes and one that reads");
+        }
         if self.webhook.url.is_some() != self.webhook.secret.is_some() {
             bail!("webhook.url and webhook.secret go together: set both, or neither");
         }
@@ -158,7 +164,9 @@ fn parsed(key: &str, text: &str) -> Value {
             .filter(|item| !item.is_empty());
         return Value::Array(items.map(|item| Value::String(item.into())).collect());
     }
-    let is_text = !is_list && !key.starts_with("engine.") && key != "mcp_processes";
+    let is_number =
+        key.starts_with("engine.") || matches!(key, "database_connections" | "mcp_processes");
+    let is_text = !is_list && !is_number;
     match format!("value = {text}").parse::<Table>() {
         Ok(mut table) if !is_text => table.remove("value").unwrap_or(Value::String(text.into())),
         _ => Value::String(text.into()),

@@ -1,6 +1,7 @@
 //! The sealing key of this database, and its fingerprint, which refuses another key.
 
 use super::SqliteStore;
+use super::failure::failure;
 use super::rows::Cursor;
 use super::tx::{Tx, sql};
 use crate::StoreError;
@@ -24,6 +25,16 @@ impl SqliteStore {
             .await?;
         self.vault.take(key);
         Ok(())
+    }
+
+    /// Whether it has seen a key.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn has_key(&self) -> Result<bool> {
+        let mut conn = self.read().await?;
+        let kept = sql(KEPT).fetch_optional(&mut *conn).await;
+        Ok(kept.map_err(|error| failure(&error))?.is_some())
     }
 
     /// Where random bytes of this store come from.

@@ -42,6 +42,11 @@ pub trait Fires: Send + Sync {
     /// Ends a node's lease at once; what it still holds may be taken over. Idempotent.
     async fn end_node(&self, id: NodeId, now: Timestamp) -> Result<()>;
 
+    /// What the database's own clock shows; none where the database is a file of this machine.
+    async fn clock(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
     /// All nodes that are live or ended within the last day, newest first.
     async fn nodes(&self, now: Timestamp) -> Result<Vec<Node>>;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use heartbeat_domain::ids::IdSource;
 use heartbeat_domain::reason::Reason;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore, lock_for_serving};
-use heartbeat_store::{StoreError, open};
+use heartbeat_store::{Address, Database, StoreError};
 use sqlx::ConnectOptions as _;
 
 use crate::schema::connect;
@@ -17,17 +17,32 @@ async fn addresses_are_relative_absolute_or_refused() {
     let ids = || Arc::new(IdSource::from_seed(1));
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/a.db", directory.path().display());
-    let store = open(&url, ids(), OpenOptions::default()).await.unwrap();
-    assert_eq!(store.projects().await.unwrap(), []);
+    let how = heartbeat_store::OpenOptions::default();
+    let address: Address = url.parse().unwrap();
+    let database = Database::open(&address, ids(), how).await.unwrap();
+    assert_eq!(database.store().projects().await.unwrap(), []);
     for (url, word) in [
-        ("postgres://x/y", "not built yet"),
         ("mysql://x", "sqlite://heartbeat.db"),
+        ("sqlite://", "sqlite://heartbeat.db"),
+        ("postgres://host:port/name", "postgres://user:password@host"),
     ] {
-        let Err(refused) = open(url, ids(), OpenOptions::default()).await else {
-            panic!("{url}")
-        };
+        let refused = url.parse::<Address>().unwrap_err();
         assert!(refused.to_string().contains(word), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn the_address_of_a_server_is_shown_without_its_password() {
+    let url = "postgres://me:hunter2@db.example:6543/beats?sslmode=require";
+    let address: Address = url.parse().unwrap();
+    assert_eq!(address.to_string(), "postgres://db.example:6543/beats");
+    assert!(!format!("{address:?}").contains("hunter2"));
+    let nobody: Address = "postgres://me:hunter2@127.0.0.1:1/beats".parse().unwrap();
+    let ids = Arc::new(IdSource::from_seed(1));
+    let refused = Database::open(&nobody, ids, heartbeat_store::OpenOptions::default()).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("127.0.0.1:1/beats"), "{refused}");
+    assert!(!refused.contains("hunter2"), "{refused}");
 }
 
 #[tokio::test]

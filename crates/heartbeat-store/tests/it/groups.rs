@@ -5,18 +5,27 @@ macro_rules! group {
     ($group:ident: $($case:ident),* $(,)?) => {
         mod $group {
             mod sqlite {
-                $(
-                    #[tokio::test]
-                    async fn $case() {
-                        let world = crate::world::World::sqlite().await;
-                        crate::conformance::$group::$case(&world).await;
-                        world.store.projects().await.unwrap();
-                    }
-                )*
+                $(crate::groups::case!($group::$case, sqlite);)*
+            }
+            mod postgres {
+                $(crate::groups::case!($group::$case, postgres);)*
             }
         }
     };
 }
+
+/// One case on one database.
+macro_rules! case {
+    ($group:ident::$case:ident, $database:ident) => {
+        #[tokio::test]
+        async fn $case() {
+            let world = crate::world::World::$database().await;
+            crate::conformance::$group::$case(&world).await;
+            world.store.projects().await.unwrap();
+        }
+    };
+}
+pub(crate) use case;
 
 group! { access:
     a_project_is_made_once_and_its_name_is_its_own,

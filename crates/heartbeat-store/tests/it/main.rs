@@ -13,4 +13,6 @@ mod schema;
 #[cfg(test)]
 mod sealing;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod world;

@@ -3,7 +3,7 @@
 use heartbeat_store::StoreError;
 use sqlx::Connection as _;
 
-use crate::world::open_file;
+use crate::world::{open_database, open_file};
 
 #[tokio::test]
 async fn opening_again_changes_nothing() {
@@ -27,7 +27,52 @@ async fn every_file_of_the_folder_is_applied_in_order() {
             .fetch_all(&mut conn)
             .await
             .unwrap();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sqlite/migrations");
+    check(&applied, "sqlite");
+}
+
+#[tokio::test]
+async fn every_file_of_the_other_folder_is_applied_in_order_by_nodes_that_start_together() {
+    let url = heartbeat_testkit::postgres::cluster().database();
+    let opened = futures::future::join_all((0..4).map(|_| open_database(&url))).await;
+    for store in opened {
+        store.unwrap().close().await;
+    }
+    let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+    let applied: Vec<(i64, String)> =
+        sqlx::query_as("SELECT number, name FROM migrations ORDER BY number")
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+    check(&applied, "postgres");
+}
+
+#[tokio::test]
+async fn a_database_of_a_server_that_is_newer_or_anothers_is_refused() {
+    let cluster = heartbeat_testkit::postgres::cluster();
+    let url = cluster.database();
+    open_database(&url).await.unwrap().close().await;
+    let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+    let newer = "INSERT INTO migrations (number, name) VALUES (9999, '9999_future')";
+    sqlx::query(newer).execute(&mut conn).await.unwrap();
+    let refused = open_database(&url).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("upgrade the program"),
+        "{refused}"
+    );
+    let url = cluster.database();
+    let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+    let songs = "CREATE TABLE songs (id BIGINT)";
+    sqlx::query(songs).execute(&mut conn).await.unwrap();
+    let refused = open_database(&url).await.unwrap_err();
+    assert!(refused.to_string().contains("another program"), "{refused}");
+    let refused = open_database(&cluster.address("nowhere"))
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("createdb"), "{refused}");
+}
+
+fn check(applied: &[(i64, String)], database: &str) {
+    let folder = format!("{}/src/{database}/migrations", env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|file| {
@@ -43,7 +88,7 @@ async fn every_file_of_the_folder_is_applied_in_order() {
     files.sort();
     let names: Vec<&str> = applied.iter().map(|(_, name)| name.as_str()).collect();
     assert_eq!(names, files);
-    for (number, name) in &applied {
+    for (number, name) in applied {
         assert!(name.starts_with(&format!("{number:04}_")), "{name}");
     }
 }

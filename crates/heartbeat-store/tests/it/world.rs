@@ -1,4 +1,4 @@
-//! A store in a fresh file, and factories for what the cases need.
+//! A store in a fresh file or database, and factories for what the cases need.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::Settlement;
+use heartbeat_store::postgres::{self, PostgresStore};
 use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
 use heartbeat_store::verbs::{
@@ -50,8 +51,9 @@ pub(crate) struct World {
     pub(crate) project: Project,
     pub(crate) bot: Bot,
     pub(crate) plan: Plan,
+    /// The file, where the database is one.
     pub(crate) path: PathBuf,
-    _directory: tempfile::TempDir,
+    _directory: Option<tempfile::TempDir>,
 }
 
 /// Opens a file that need not survive a power cut.
@@ -63,6 +65,12 @@ pub(crate) async fn open_file(path: &Path) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(path, Arc::new(IdSource::from_seed(7)), options).await
 }
 
+/// Opens a database of a server.
+pub(crate) async fn open_database(url: &str) -> Result<PostgresStore, StoreError> {
+    let ids = Arc::new(IdSource::from_seed(7));
+    PostgresStore::open(url, ids, postgres::OpenOptions::default()).await
+}
+
 impl World {
     /// On SQLite.
     pub(crate) async fn sqlite() -> Self {
@@ -71,7 +79,27 @@ impl World {
         let ids = Arc::new(IdSource::from_seed(1));
         let store = open_file(&path).await.unwrap();
         store.unlock(&SealingKey::generate(&ids)).await.unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
+        Self::on(Arc::new(store), ids, (path, Some(directory))).await
+    }
+
+    /// On PostgreSQL, in a database of its own.
+    pub(crate) async fn postgres() -> Self {
+        Self::postgres_at(&heartbeat_testkit::postgres::cluster().database()).await
+    }
+
+    /// On an empty database of a server.
+    pub(crate) async fn postgres_at(url: &str) -> Self {
+        let ids = Arc::new(IdSource::from_seed(1));
+        let store = open_database(url).await.unwrap();
+        store.unlock(&SealingKey::generate(&ids)).await.unwrap();
+        Self::on(Arc::new(store), ids, (PathBuf::new(), None)).await
+    }
+
+    async fn on(
+        store: Arc<dyn Store>,
+        ids: Arc<IdSource>,
+        (path, directory): (PathBuf, Option<tempfile::TempDir>),
+    ) -> Self {
         let project = project(&ids, "acme");
         store.create_project(&project).await.unwrap();
         let bot = store.create_bot(&bot(&ids, project.id)).await.unwrap();

@@ -1,0 +1,231 @@
+//! Agents.
+
+use async_trait::async_trait;
+use heartbeat_domain::bot::{Bot, BotChange};
+use heartbeat_domain::ids::{BotId, ProjectId};
+use heartbeat_domain::reason::Reason;
+use jiff::Timestamp;
+use sqlx::PgConnection;
+
+use super::failure::failure;
+use super::rows::{self, Cursor, bot_columns, heartbeat_columns, ms};
+use super::tx::{Tx, plain, sql};
+use super::{PostgresStore, access, heartbeats, standing, tool_servers};
+use crate::StoreError;
+use crate::error::Thing;
+use crate::verbs::{BotRef, Bots, Listed, Page, Result};
+
+const INSERT: &str = "INSERT INTO bots (project_id, id, name, model, instruction, status, \
+    heartbeat, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+    ON CONFLICT (project_id, id) DO NOTHING";
+
+const ONE: &str = concat!(
+    "SELECT ",
+    bot_columns!(),
+    " FROM bots b WHERE b.project_id = $1 AND b.id = $2 AND b.deleted_at IS NULL"
+);
+
+/// The agent for this transaction alone, and its project as it stays until the end of it.
+const LOCKED: &str = concat!(
+    "SELECT ",
+    bot_columns!(),
+    " FROM bots b JOIN projects p ON p.id = b.project_id \
+     WHERE b.project_id = $1 AND b.id = $2 AND b.deleted_at IS NULL \
+     FOR SHARE OF p FOR NO KEY UPDATE OF b"
+);
+
+const NUMBERED: &str = concat!(
+    "SELECT ",
+    bot_columns!(),
+    " FROM bots b WHERE b.project_id = $1 AND b.number = $2 AND b.deleted_at IS NULL"
+);
+
+const PAGE: &str = concat!(
+    "SELECT ",
+    bot_columns!(),
+    " FROM bots b WHERE b.project_id = $1 AND b.deleted_at IS NULL \
+     ORDER BY b.number LIMIT $2 OFFSET $3"
+);
+
+const COUNT: &str = "SELECT COUNT(*) FROM bots WHERE project_id = $1 AND deleted_at IS NULL";
+
+const UPDATE: &str = "UPDATE bots SET name = $3, model = $4, instruction = $5, status = $6, \
+    heartbeat = $7, updated_at = $8 WHERE project_id = $1 AND id = $2";
+
+const SWITCH: &str = "UPDATE bots SET heartbeat = $3, updated_at = $4 \
+    WHERE project_id = $1 AND id = $2 AND heartbeat <> $3";
+
+const DELETE: &str = "UPDATE bots SET deleted_at = $3 WHERE project_id = $1 AND id = $2";
+
+const HEARTBEATS: &str = concat!(
+    "SELECT ",
+    heartbeat_columns!(),
+    " FROM heartbeats h WHERE h.project_id = $1 AND h.bot_id = $2 ORDER BY h.id FOR UPDATE OF h"
+);
+
+#[async_trait]
+impl Bots for PostgresStore {
+    async fn create_bot(&self, bot: &Bot) -> Result<Bot> {
+        let bot = bot.clone();
+        self.write(move |tx| Box::pin(create(tx, bot.clone())))
+            .await
+    }
+
+    async fn bot(&self, project_id: ProjectId, bot: BotRef) -> Result<Bot> {
+        find(&mut *self.read().await?, project_id, bot).await
+    }
+
+    async fn bots(&self, project_id: ProjectId, page: Page) -> Result<Listed<Bot>> {
+        let mut conn = self.read().await?;
+        access::find(&mut conn, project_id).await?;
+        let statement = sql(PAGE)
+            .bind(project_id.0)
+            .bind(i64::from(page.size))
+            .bind(page.offset());
+        let rows = statement
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(|error| failure(&error))?;
+        let count = sql(COUNT).bind(project_id.0).fetch_one(&mut *conn).await;
+        let total = Cursor::new(&count.map_err(|error| failure(&error))?).count()?;
+        Ok(Listed {
+            rows: rows.iter().map(rows::bot).collect::<Result<_>>()?,
+            total,
+        })
+    }
+
+    async fn update_bot(
+        &self,
+        project_id: ProjectId,
+        bot: BotRef,
+        change: BotChange,
+        now: Timestamp,
+    ) -> Result<Bot> {
+        let now = rows::whole_ms(now);
+        self.write(move |tx| Box::pin(update(tx, (project_id, bot), change.clone(), now)))
+            .await
+    }
+
+    async fn delete_bot(&self, project_id: ProjectId, bot: BotRef, now: Timestamp) -> Result<()> {
+        let now = rows::whole_ms(now);
+        self.write(move |tx| Box::pin(delete(tx, (project_id, bot), now)))
+            .await
+    }
+}
+
+/// An agent that was not deleted.
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    bot: BotRef,
+) -> Result<Bot> {
+    let statement = match bot {
+        BotRef::Id(id) => sql(ONE).bind(project_id.0).bind(id.0),
+        BotRef::Number(number) => sql(NUMBERED).bind(project_id.0).bind(number),
+    };
+    let row = statement
+        .fetch_optional(conn)
+        .await
+        .map_err(|error| failure(&error))?;
+    rows::bot(&row.ok_or(StoreError::NotFound(Thing::Bot))?)
+}
+
+/// An agent, which nobody else changes before the end of this transaction; nor is its project
+/// paused or resumed meanwhile.
+pub(super) async fn lock(tx: &mut Tx, project_id: ProjectId, bot: BotRef) -> Result<Bot> {
+    let id = match bot {
+        BotRef::Id(id) => id,
+        BotRef::Number(_) => find(tx.conn(), project_id, bot).await?.id,
+    };
+    let row = tx.find(sql(LOCKED).bind(project_id.0).bind(id.0)).await?;
+    rows::bot(&row.ok_or(StoreError::NotFound(Thing::Bot))?)
+}
+
+async fn create(tx: &mut Tx, bot: Bot) -> Result<Bot> {
+    let change = BotChange {
+        name: Some(bot.name.clone()),
+        model: Some(bot.model.clone()),
+        instruction: Some(bot.instruction.clone()),
+        ..BotChange::default()
+    };
+    change.check()?;
+    access::find(tx.conn(), bot.project_id).await?;
+    let statement = sql(INSERT)
+        .bind(bot.project_id.0)
+        .bind(bot.id.0)
+        .bind(plain(&bot.name))
+        .bind(plain(&bot.model))
+        .bind(plain(&bot.instruction))
+        .bind(bot.status)
+        .bind(bot.heartbeat)
+        .bind(ms(bot.created_at))
+        .bind(ms(bot.updated_at));
+    tx.write(statement).await?;
+    find(tx.conn(), bot.project_id, BotRef::Id(bot.id)).await
+}
+
+async fn update(
+    tx: &mut Tx,
+    (project_id, bot): (ProjectId, BotRef),
+    change: BotChange,
+    now: Timestamp,
+) -> Result<Bot> {
+    let before = lock(tx, project_id, bot).await?;
+    change.check()?;
+    let after = change.applied_to(&before, now);
+    let statement = sql(UPDATE)
+        .bind(project_id.0)
+        .bind(after.id.0)
+        .bind(plain(&after.name))
+        .bind(plain(&after.model))
+        .bind(plain(&after.instruction))
+        .bind(after.status)
+        .bind(after.heartbeat)
+        .bind(ms(now));
+    tx.write(statement).await?;
+    let within = (project_id, Some(after.id));
+    match (before.is_switched_on(), after.is_switched_on()) {
+        (true, false) => {
+            standing::pause_active(tx, within, Reason::SwitchedOff, now).await?;
+            standing::stop_open(tx, within, Reason::SwitchedOff).await?;
+        }
+        (false, true) => {
+            standing::resume_paused(tx, within, Reason::SwitchedOff, now).await?;
+        }
+        _ => {}
+    }
+    Ok(after)
+}
+
+/// Sets the heartbeat switch alone.
+pub(super) async fn switch_heartbeat(
+    tx: &mut Tx,
+    (project, bot): (ProjectId, BotId),
+    on: bool,
+    now: Timestamp,
+) -> Result<()> {
+    tx.write(
+        sql(SWITCH)
+            .bind(project.0)
+            .bind(bot.0)
+            .bind(on)
+            .bind(ms(now)),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn delete(tx: &mut Tx, (project_id, bot): (ProjectId, BotRef), now: Timestamp) -> Result<()> {
+    let bot = lock(tx, project_id, bot).await?;
+    let found = tx
+        .rows(sql(HEARTBEATS).bind(project_id.0).bind(bot.id.0))
+        .await?;
+    for row in &found {
+        let heartbeat = rows::heartbeat(&mut Cursor::new(row))?;
+        heartbeats::delete_found(tx, &heartbeat, now).await?;
+    }
+    tool_servers::delete_all(tx, (project_id, bot.id)).await?;
+    tx.write(sql(DELETE).bind(project_id.0).bind(bot.id.0).bind(ms(now)))
+        .await?;
+    Ok(())
+}

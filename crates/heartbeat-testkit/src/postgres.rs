@@ -1,0 +1,144 @@
+//! A PostgreSQL cluster of the tests' own: made in a temporary directory from the system's
+//! packages, on a port of its own, and gone with the process that started it, however that ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What to do where there is no PostgreSQL.
+const ADVICE: &str = "the tests need the programs of PostgreSQL 15 or later: run them with \
+    `cargo xtask test`, which installs them where it may; or on Debian and Ubuntu `sudo apt-get \
+    install postgresql`; elsewhere put initdb and postgres on the path";
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    programs: PathBuf,
+    port: u16,
+    databases: AtomicU32,
+    /// Ends the cluster when its standard input closes.
+    keeper: Child,
+}
+
+/// The cluster of this process, started at first use.
+///
+/// # Panics
+/// There is no PostgreSQL, or it does not start; says what to do.
+pub fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(Cluster::start)
+}
+
+impl Cluster {
+    /// Makes a cluster and waits until it answers.
+    ///
+    /// # Panics
+    /// There is no PostgreSQL, or it does not start; says what to do.
+    #[must_use]
+    pub fn start() -> Self {
+        let programs = programs().unwrap_or_else(|| panic!("{ADVICE}"));
+        let port = free_port();
+        let mut command = as_anybody_but_root();
+        command
+            .args(["sh", "-c", include_str!("postgres.sh"), "postgres.sh"])
+            .arg(&programs)
+            .arg(port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .current_dir("/")
+            // An interrupt of the tests is not one of the cluster, which ends after them.
+            .process_group(0);
+        let mut keeper = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}; {ADVICE}"));
+        let answers = keeper.stdout.take().expect("it is piped");
+        let mut line = String::new();
+        let read = BufReader::new(answers).read_line(&mut line);
+        assert!(
+            read.is_ok() && line.trim() == "ready",
+            "the PostgreSQL of {} did not start; its last words stand above",
+            programs.display()
+        );
+        Self {
+            programs,
+            port,
+            databases: AtomicU32::new(0),
+            keeper,
+        }
+    }
+
+    /// Makes an empty database; answers its address.
+    ///
+    /// # Panics
+    /// The cluster refuses.
+    pub fn database(&self) -> String {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("heartbeat_{number}");
+        let made = Command::new(self.programs.join("createdb"))
+            .args(["--host", "127.0.0.1", "--username", "postgres", "--port"])
+            .args([self.port.to_string().as_str(), &name])
+            .status();
+        assert!(made.is_ok_and(|end| end.success()), "createdb failed");
+        self.address(&name)
+    }
+
+    /// The address of a database.
+    #[must_use]
+    pub fn address(&self, name: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+/// Where initdb and postgres are: on the path, or where Debian puts them, the newest first.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut packaged: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .collect();
+    packaged.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    folders.extend(packaged.into_iter().map(|(_, folder)| folder));
+    let whole = |folder: &PathBuf| {
+        let needed = ["initdb", "postgres", "createdb", "pg_isready"];
+        needed.iter().all(|name| folder.join(name).is_file())
+    };
+    folders.into_iter().find(whole)
+}
+
+/// The server refuses to run as root; the package makes a user for it.
+fn as_anybody_but_root() -> Command {
+    let is_root = Path::new("/proc/self")
+        .metadata()
+        .is_ok_and(|this| this.uid() == 0);
+    let mut command = Command::new(if is_root { "runuser" } else { "env" });
+    if is_root {
+        command.args(["-u", "postgres", "--", "env", "-u", "TMPDIR"]);
+    }
+    command
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    listener
+        .local_addr()
+        .expect("a listener has an address")
+        .port()
+}
