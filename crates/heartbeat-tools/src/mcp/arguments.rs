@@ -1,9 +1,11 @@
 //! Arguments against the schema of their tool, before anything is sent.
 //!
-//! Invariant: nothing is fetched for a schema, and no pattern of one can make us wait.
+//! Invariant: nothing is fetched for a schema, and no schema can make us wait.
 
 use jsonschema::{PatternOptions, Retrieve, Uri};
 use serde_json::Value;
+
+use super::effort::is_bounded;
 
 /// Largest schema that is looked at.
 const SCHEMA_BYTES_MAX: usize = 256 * 1024;
@@ -26,6 +28,11 @@ pub(super) fn check(schema: &Value, arguments: &Value) -> Result<(), String> {
         return Err(format!(
             "the tool's schema has more than {SCHEMA_BYTES_MAX} bytes and is not used"
         ));
+    }
+    if !is_bounded(schema, arguments) {
+        let words = "the tool's schema refers to itself so often that checking might not end; it is \
+                     not used, so nothing was sent";
+        return Err(words.into());
     }
     let validator = jsonschema::options()
         .with_retriever(Nowhere)
@@ -117,6 +124,19 @@ mod tests {
         let both = json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } },
             "$ref": "#/$defs/a" });
         assert_eq!(check(&both, &json!({})), Ok(()));
+    }
+
+    #[test]
+    fn a_schema_that_doubles_at_every_level_is_refused() {
+        let mut defs = serde_json::Map::new();
+        defs.insert("a0".into(), json!({ "required": ["never"] }));
+        for level in 1..=24 {
+            let below = json!({ "$ref": format!("#/$defs/a{}", level - 1) });
+            defs.insert(format!("a{level}"), json!({ "anyOf": [below, below] }));
+        }
+        let schema = json!({ "$defs": defs, "$ref": "#/$defs/a24" });
+        let complaint = check(&schema, &json!({})).unwrap_err();
+        assert!(complaint.contains("might not end"), "{complaint}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod arguments;
 mod call;
 mod content;
 mod declared;
+mod effort;
 mod headers;
 mod http;
 mod list;
@@ -115,7 +116,11 @@ impl McpHands {
             match Session::open(transport, way).await {
                 Ok(running) => return Ok(Session::new(running, Some(process), Arc::default())),
                 Err(ClientInitializeError::JsonRpcError(_)) if !ways.is_empty() => {}
-                Err(ClientInitializeError::ConnectionClosed(_)) => return Err(process.problem()),
+                // It ended before or after the first word was written to it.
+                Err(
+                    ClientInitializeError::ConnectionClosed(_)
+                    | ClientInitializeError::TransportError { .. },
+                ) => return Err(process.problem()),
                 Err(error) => return Err(not_opened(&error)),
             }
         }
@@ -158,8 +163,13 @@ impl Hands for McpHands {
         if let Err(refused) = self.check(server) {
             return not_made(refused.message);
         }
-        if let Err(complaint) = arguments::check(&call.schema, &call.arguments) {
-            return not_made(complaint);
+        let (schema, arguments) = (call.schema.clone(), call.arguments.clone());
+        let checking = move || arguments::check(&schema, &arguments);
+        // A large schema takes long enough to be felt by everybody else.
+        match tokio::task::spawn_blocking(checking).await {
+            Ok(Ok(())) => {}
+            Ok(Err(complaint)) => return not_made(complaint),
+            Err(_) => return not_made("the arguments could not be checked".into()),
         }
         match timeout_at(deadline, self.lease(server)).await {
             Ok(Ok(lease)) => call::make(&lease, call, deadline).await,

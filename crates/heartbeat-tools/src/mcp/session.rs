@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rmcp::model::{ClientConfig, ClientRequest, Implementation, PingRequest, ProtocolVersion};
+use rmcp::model::{
+    ClientConfig, ClientRequest, Implementation, PingRequest, ProtocolVersion, ServerCapabilities,
+};
 use rmcp::service::{
     ClientCacheConfig, ClientInitializeError, ClientLifecycleMode, Peer, RoleClient,
     RunningService, ServiceError, serve_client_with_lifecycle,
@@ -52,6 +54,13 @@ impl Session {
         // A list is asked for to learn what it is now.
         let fresh = ClientCacheConfig::disabled();
         running.peer().set_response_cache_config(fresh).await;
+        // What a server says of itself is not used, and is not kept for as long as the connection is.
+        if let Some(said) = running.peer().peer_info() {
+            let mut kept = (*said).clone();
+            (kept.instructions, kept.server_info, kept.meta) = (None, None, None);
+            kept.capabilities = ServerCapabilities::default();
+            running.peer().set_peer_info(kept);
+        }
         Ok(running)
     }
 
