@@ -19,4 +19,5 @@ mod next;
 mod openai;
 mod restart;
 mod support;
+mod two_nodes;
 mod webhooks;
