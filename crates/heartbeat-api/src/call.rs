@@ -29,9 +29,15 @@ impl FromRequest<Api> for Call {
         let key = request.extensions().get::<Key>().copied();
         let key =
             key.ok_or_else(|| Problem::unauthorized("send `Authorization: Bearer <API key>`"))?;
+        let query = from_query(&request)?;
         let input = match *request.method() {
             Method::POST | Method::PUT => from_body(request.into_body(), api.limits).await?,
-            _ => from_query(&request)?,
+            _ => Input::Query(query.clone()),
+        };
+        // Some published calls POST with everything in the query.
+        let input = match input {
+            Input::Body(fields) if fields.is_empty() && !query.is_empty() => Input::Query(query),
+            input => input,
         };
         Ok(Self {
             control: api.control.clone(),
@@ -41,10 +47,10 @@ impl FromRequest<Api> for Call {
     }
 }
 
-fn from_query(request: &Request) -> Result<Input, Problem> {
+fn from_query(request: &Request) -> Result<Vec<(String, String)>, Problem> {
     let query = Query::try_from_uri(request.uri());
     let Query(pairs) = query.map_err(|error| Problem::malformed(error.to_string()))?;
-    Ok(Input::Query(pairs))
+    Ok(pairs)
 }
 
 /// Whatever the content type says, or if it says nothing, a body is JSON.

@@ -194,6 +194,20 @@ impl Field for Watch {
     }
 }
 
+/// Any JSON, for what has a shape of its own. Only bodies carry it.
+pub(crate) struct Json(pub(crate) Value);
+
+impl Field for Json {
+    const EXPECTED: &'static str = "a JSON value in a body";
+
+    fn read(given: Given<'_>) -> Option<Self> {
+        match given {
+            Given::Text(_) => None,
+            Given::Json(value) => Some(Self(value.clone())),
+        }
+    }
+}
+
 /// An id as a client writes it: a text, or the number of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdText(pub(crate) String);

@@ -64,12 +64,17 @@ pub const CODES: &[Code] = &[
     code(
         403,
         "PLAN_LIMIT_REACHED",
-        "the agent has as many heartbeats as the plan allows",
+        "there are as many heartbeats or tool servers as the plan allows",
     ),
     code(
         403,
         "LOCAL_ACCESS_OFF",
-        "the plan does not allow watches that look at the machine",
+        "the plan does not allow watches that look at the machine, or tool servers on it",
+    ),
+    code(
+        403,
+        "ADDRESS_REFUSED",
+        "the plan does not allow the address of the URL, such as a private one",
     ),
     code(
         404,
@@ -439,6 +444,8 @@ mod tests {
             "HEARTBEAT_OFF",
             "PLAN_WITHOUT_HEARTBEATS",
             "PLAN_LIMIT_REACHED",
+            "LOCAL_ACCESS_OFF",
+            "ADDRESS_REFUSED",
         ];
         let limits = limits.map(|code| Problem::forbidden(code, "m"));
         let things = [

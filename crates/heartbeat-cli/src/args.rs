@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::tool_args::ToolCommand;
+
 /// Wakes agents on schedule, lets them work, tells people what matters, and keeps a record.
 #[derive(Debug, Parser)]
 #[command(name = "heartbeat", version, about, propagate_version = true)]
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     /// Agents
     #[command(subcommand)]
     Bot(BotCommand),
+    /// Tool servers of agents, and what may be called of them
+    #[command(subcommand)]
+    Tool(ToolCommand),
     /// Create a heartbeat, or change one with --uuid
     Configure(Box<ConfigureArgs>),
     /// List heartbeats

@@ -9,6 +9,7 @@ mod http;
 mod open;
 mod output;
 mod serve;
+mod tool_args;
 
 use std::process::ExitCode;
 

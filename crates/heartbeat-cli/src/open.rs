@@ -11,7 +11,7 @@ use heartbeat_engine::control::{Control, WatchChecks};
 use heartbeat_engine::system_clock::SystemClock;
 use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::{Address, Database, OpenOptions, Store};
-use heartbeat_tools::{McpHands, Outgoing};
+use heartbeat_tools::{Hands, McpHands, Outgoing};
 use tokio::sync::Notify;
 
 use crate::config::Config;
@@ -66,6 +66,11 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
 }
 
 impl Opened {
+    /// Ends tool servers that a command has started.
+    pub(crate) async fn end_tool_servers(&self) {
+        self.hands.close().await;
+    }
+
     /// Ends tool servers, and closes the database, so that nothing is left for the next start to
     /// mend.
     pub(crate) async fn close(&self) {
@@ -79,7 +84,10 @@ impl Opened {
             Arc::clone(&self.store),
             (Arc::clone(&self.waiter), Arc::clone(&self.ids)),
             Arc::new(config.plans()),
-            Arc::clone(&self.checks),
+            (
+                Arc::clone(&self.checks),
+                Arc::clone(&self.hands) as Arc<dyn Hands>,
+            ),
             wake,
         )
     }

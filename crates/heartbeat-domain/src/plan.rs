@@ -28,6 +28,8 @@ pub struct Plan {
     /// Networks beyond the public ones that URLs of a project may lead to: `loopback`, `private`, or
     /// a network such as `10.1.0.0/16`.
     pub allow_networks: Vec<String>,
+    /// Tool servers of the project.
+    pub connectors: Option<u32>,
 }
 
 impl Default for Plan {
@@ -43,20 +45,21 @@ impl Default for Plan {
             rows_kept_days: None,
             local_access: true,
             allow_networks: vec!["loopback".into(), "private".into()],
+            connectors: None,
         }
     }
 }
 
-/// A row of the table of plans: name, heartbeats, minimum, requests per minute and day, days that
-/// steps and rows are kept.
-type PlanRow = (&'static str, u32, u32, u32, u32, u32, u32);
+/// A row of the table of plans: name, heartbeats, minimum, tool servers, requests per minute and day,
+/// days that steps and rows are kept.
+type PlanRow = (&'static str, u32, u32, u32, u32, u32, u32, u32);
 
 const PUBLISHED: [PlanRow; 5] = [
-    ("free", 0, 15, 20, 1_000, 7, 7),
-    ("hobby", 0, 15, 30, 2_000, 7, 30),
-    ("starter", 3, 15, 60, 10_000, 30, 90),
-    ("pro", 10, 5, 200, 50_000, 90, 365),
-    ("prime", 20, 5, 500, 200_000, 365, 730),
+    ("free", 0, 15, 1, 20, 1_000, 7, 7),
+    ("hobby", 0, 15, 2, 30, 2_000, 7, 30),
+    ("starter", 3, 15, 5, 60, 10_000, 30, 90),
+    ("pro", 10, 5, 20, 200, 50_000, 90, 365),
+    ("prime", 20, 5, 50, 500, 200_000, 365, 730),
 ];
 
 impl Plan {
@@ -75,7 +78,7 @@ impl Plan {
     }
 
     fn from_row(row: &PlanRow) -> Self {
-        let &(name, heartbeats, minimum, per_minute, per_day, steps, rows) = row;
+        let &(name, heartbeats, minimum, connectors, per_minute, per_day, steps, rows) = row;
         Self {
             name: name.into(),
             heartbeats_per_agent: Some(heartbeats),
@@ -87,6 +90,7 @@ impl Plan {
             rows_kept_days: Some(rows),
             local_access: false,
             allow_networks: Vec::new(),
+            connectors: Some(connectors),
         }
     }
 }

@@ -3,4 +3,5 @@
 pub mod model_server;
 mod model_wire;
 pub mod postgres;
+pub mod scripted_hands;
 pub mod tool_servers;

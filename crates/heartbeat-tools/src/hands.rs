@@ -106,3 +106,33 @@ pub trait Hands: Send + Sync {
     /// Makes one call, once. Dropping the future cancels the call as the protocol says.
     async fn call(&self, server: &Server, call: &HandCall) -> CallEnd;
 }
+
+/// Hands that reach nothing and say so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHands;
+
+impl NoHands {
+    fn refusal() -> HandsError {
+        HandsError {
+            code: "TOOL_SERVER_UNREACHABLE",
+            message: "this process reaches no tool servers".into(),
+        }
+    }
+}
+
+#[async_trait]
+impl Hands for NoHands {
+    fn check(&self, _server: &Server) -> Result<(), HandsError> {
+        Err(Self::refusal())
+    }
+
+    async fn list(&self, _server: &Server) -> Result<Vec<ListedTool>, HandsError> {
+        Err(Self::refusal())
+    }
+
+    async fn call(&self, _server: &Server, _call: &HandCall) -> CallEnd {
+        CallEnd::NotMade {
+            message: Self::refusal().message,
+        }
+    }
+}

@@ -14,7 +14,7 @@ mod select;
 mod web_fetch;
 
 pub use self::file::LocalFiles;
-pub use self::hands::{CallEnd, HandCall, Hands, HandsError, Server};
+pub use self::hands::{CallEnd, HandCall, Hands, HandsError, NoHands, Server};
 pub use self::host_status::{describe as describe_host, host_name, host_status};
 pub use self::http_get::{AllowedHosts, UrlBounds};
 pub use self::mcp::{Declared, DeclaredServers, McpHands, PROCESSES_MAX};

@@ -51,6 +51,16 @@ function swap(region, fresh) {
   if (focused && focused !== region.id) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
+// What somebody is filling in is not taken away; the page is swapped once the form was sent.
+function isBeingFilled(region) {
+  return [...region.querySelectorAll("input:not([type=hidden]), select, textarea")].some((field) => {
+    if (field === document.activeElement) return true;
+    if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+    if (!field.options) return field.value !== field.defaultValue;
+    return [...field.options].some((option) => option.selected !== option.defaultSelected);
+  });
+}
+
 async function refresh() {
   if (refreshing) {
     wanted = true;
@@ -67,7 +77,7 @@ async function refresh() {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const region of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(region.id);
-        if (fresh) swap(region, fresh);
+        if (fresh && !isBeingFilled(region)) swap(region, fresh);
       }
       setClock(page);
       showStreams();

@@ -58,6 +58,14 @@ pub fn router(web: Web) -> Router {
         .route("/login", get(pages::login::show).post(pages::login::redeem))
         .route("/logout", post(pages::logout::leave))
         .route("/agents/{number}", get(pages::agent::show))
+        .route(
+            "/agents/{number}/tools",
+            get(pages::tools::show).post(pages::tools::add),
+        )
+        .route(
+            "/agents/{number}/tools/{id}/{deed}",
+            post(pages::tools::act),
+        )
         .route("/heartbeats/{id}", get(pages::heartbeat::show))
         .route("/heartbeats/{id}/{deed}", post(pages::heartbeat::act))
         .route("/executions/{id}", get(pages::execution::show))

@@ -5,7 +5,6 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use heartbeat_domain::bot::Project;
 use heartbeat_engine::control::SESSION_LASTS;
-use serde::Deserialize;
 
 use crate::refusal::Refusal;
 use crate::{Web, WebSettings, guard, token};
@@ -37,14 +36,32 @@ pub(crate) struct Deed {
     pub(crate) session: Session,
     /// The page to go back to.
     pub(crate) back: String,
+    /// What was filled in.
+    pub(crate) fields: Fields,
 }
 
-#[derive(Deserialize)]
-struct DeedForm {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    back: String,
+/// What was filled in. There may be secrets in it, so `Debug` shows nothing.
+#[derive(Default)]
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fields(…)")
+    }
+}
+
+impl Fields {
+    /// A field that was sent with something in it.
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().rev().find(|(own, _)| own == name);
+        let value = found.map(|(_, value)| value.trim());
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// Whether a box is ticked.
+    pub(crate) fn is_ticked(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
 }
 
 impl FromRequest<Web> for Deed {
@@ -54,14 +71,19 @@ impl FromRequest<Web> for Deed {
         let (mut parts, body) = request.into_parts();
         let session = Session::from_request_parts(&mut parts, web).await?;
         let request = Request::from_parts(parts, body);
-        let Ok(Form(form)) = Form::<DeedForm>::from_request(request, web).await else {
+        let Ok(Form(form)) = Form::<Vec<(String, String)>>::from_request(request, web).await else {
             return Err(Refusal::stale_form());
         };
-        if !token::fits(&session.secret, &form.token) {
+        let fields = Fields(form);
+        if !token::fits(&session.secret, fields.find("token").unwrap_or_default()) {
             return Err(Refusal::stale_form());
         }
-        let back = own_path(&form.back).to_owned();
-        Ok(Self { session, back })
+        let back = own_path(fields.find("back").unwrap_or_default()).to_owned();
+        Ok(Self {
+            session,
+            back,
+            fields,
+        })
     }
 }
 

@@ -18,10 +18,10 @@ How much each plan allows, and which numbers are fixed for everybody.
 All of these can be changed in the configuration. A dash is no limit, or nothing to limit; 0
 heartbeats means that the plan has none.
 
-| plan | heartbeats per agent | minimum, minutes | requests per minute | requests per day | \
+| plan | heartbeats per agent | minimum, minutes | tool servers | requests per minute | requests per day | \
 credits per day | steps kept, days | rows kept, days | watches and tool servers on this machine | networks beyond public \
 ones |
-|---|---|---|---|---|---|---|---|---|---|
+|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 const CLOSING: &str = "
@@ -50,6 +50,7 @@ fn plan_row(plan: &Plan) -> String {
         format!("`{}`", plan.name),
         or_dash(plan.heartbeats_per_agent),
         or_dash(plan.has_heartbeats().then_some(plan.minimum_minutes)),
+        or_dash(plan.connectors),
         or_dash(plan.requests_per_minute),
         or_dash(plan.requests_per_day),
         or_dash(plan.daily_credit_limit),

@@ -12,6 +12,7 @@ mod preview;
 mod projects;
 mod stats;
 mod subscribers;
+mod tools;
 mod trigger;
 
 use axum::middleware::from_fn_with_state;
@@ -30,6 +31,7 @@ pub(crate) fn all(api: &Api) -> OpenApiRouter<Api> {
         .merge(stats::routes())
         .merge(notifications::routes())
         .merge(subscribers::routes())
+        .merge(tools::routes())
         .merge(projects::routes())
         .route_layer(from_fn_with_state(api.clone(), auth::admit));
     OpenApiRouter::with_openapi(openapi::frame(api.version))

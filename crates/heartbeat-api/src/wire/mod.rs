@@ -12,6 +12,8 @@ pub mod projects;
 pub mod stats;
 pub mod subscribers;
 pub mod system;
+pub mod tool_requests;
+pub mod tools;
 
 use jiff::Timestamp;
 

@@ -14,5 +14,6 @@ mod heartbeats;
 mod notifications;
 mod preview;
 mod projects;
+mod tools;
 mod trigger;
 mod world;

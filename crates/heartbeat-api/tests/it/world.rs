@@ -18,9 +18,11 @@ use heartbeat_domain::plan::Plans;
 use heartbeat_engine::control::{Control, WatchChecks};
 use heartbeat_engine::events::Live;
 use heartbeat_store::Store;
+use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
 use heartbeat_store::verbs::{ClaimAsk, KeyScope, TurnIntent, TurnRecord};
-use heartbeat_tools::{AllowedHosts, LocalFiles};
+use heartbeat_testkit::scripted_hands::ScriptedHands;
+use heartbeat_tools::{AllowedHosts, Hands, LocalFiles};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
@@ -59,6 +61,7 @@ pub(crate) struct World {
     pub(crate) project: ProjectId,
     pub(crate) bot: BotId,
     pub(crate) key: String,
+    pub(crate) hands: Arc<ScriptedHands>,
     sqlite: Arc<SqliteStore>,
     wake: Arc<Notify>,
     _folder: tempfile::TempDir,
@@ -127,10 +130,12 @@ impl World {
         };
         let sqlite = SqliteStore::open(&path, Arc::clone(&ids), options).await;
         let sqlite = Arc::new(sqlite.unwrap());
+        sqlite.unlock(&SealingKey::generate(&ids)).await.unwrap();
         let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
         let clock = Arc::new(HandClock(watch::Sender::new(START.parse().unwrap())));
         let wake = Arc::new(Notify::new());
-        let control = control(&store, &clock, &ids, &wake);
+        let hands = Arc::new(ScriptedHands::default());
+        let control = control(&store, (&clock, &ids), &hands, &wake);
         let made = control.create_project("first", plan).await.unwrap();
         let mut world = Self {
             router: router(Api::new(control.clone(), Live::default(), "1.2.3")),
@@ -141,6 +146,7 @@ impl World {
             project: made.project.id,
             bot: BotId(made.project.id.0),
             key: made.api_key,
+            hands,
             sqlite,
             wake,
             _folder: folder,
@@ -325,8 +331,8 @@ impl World {
 
 fn control(
     store: &Arc<dyn Store>,
-    clock: &Arc<HandClock>,
-    ids: &Arc<IdSource>,
+    (clock, ids): (&Arc<HandClock>, &Arc<IdSource>),
+    hands: &Arc<ScriptedHands>,
     wake: &Arc<Notify>,
 ) -> Control {
     // Whoever came first has installed it.
@@ -339,7 +345,7 @@ fn control(
         Arc::clone(store),
         (Arc::clone(clock) as Arc<dyn Waiter>, Arc::clone(ids)),
         Arc::new(Plans::default()),
-        Arc::new(checks),
+        (Arc::new(checks), Arc::clone(hands) as Arc<dyn Hands>),
         Arc::clone(wake),
     )
 }

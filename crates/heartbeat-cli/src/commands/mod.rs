@@ -14,6 +14,7 @@ mod reach;
 mod schedule;
 mod show;
 mod stats;
+mod tools;
 mod trigger;
 
 use std::process::ExitCode;
@@ -39,7 +40,9 @@ pub(crate) async fn run(
     };
     let opened = open(config, missing).await?;
     let control = opened.control(config, Arc::new(Notify::new()));
-    dispatch(command, &control, config, out).await
+    let done = dispatch(command, &control, config, out).await;
+    opened.end_tool_servers().await;
+    done
 }
 
 async fn dispatch(
@@ -53,6 +56,7 @@ async fn dispatch(
         Command::Key(ask) => projects::key(ask, control, out).await?,
         Command::Login(within) => login::run(&within, control, config, out).await?,
         Command::Bot(ask) => bots::run(ask, control, config, out).await?,
+        Command::Tool(ask) => return tools::run(ask, control, out).await,
         Command::Configure(ask) => heartbeats::configure(*ask, control, out).await?,
         Command::List(ask) => heartbeats::list(&ask, control, out).await?,
         Command::Read(ask) => heartbeats::read(&ask, control, out).await?,

@@ -5,10 +5,12 @@ use heartbeat_api::wire::executions::{LogObject, RunResult, StepObject};
 use heartbeat_api::wire::heartbeats::HeartbeatObject;
 use heartbeat_api::wire::notifications::NotificationObject;
 use heartbeat_api::wire::stats::StatsObject;
+use heartbeat_api::wire::tools::ToolServerObject;
 use heartbeat_domain::bot::Bot;
 use heartbeat_domain::execution::{Execution, Phase, Status};
 use heartbeat_domain::heartbeat::{Heartbeat, Standing};
 use heartbeat_domain::step::Step;
+use heartbeat_domain::tool::ToolServer;
 use heartbeat_store::verbs::{Notice, StatsSummary};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -104,7 +106,7 @@ pub(crate) fn gist(execution: &Execution) -> String {
     first_words(&words.unwrap_or_else(|| execution.response.clone()), 60)
 }
 
-fn first_words(text: &str, most: usize) -> String {
+pub(crate) fn first_words(text: &str, most: usize) -> String {
     let line = text
         .lines()
         .find(|line| !line.trim().is_empty())
@@ -122,6 +124,10 @@ pub(crate) fn wire<W: Serialize>(value: impl Into<W>) -> Value {
 
 pub(crate) fn bot(bot: &Bot) -> Value {
     wire::<BotObject>(bot.clone())
+}
+
+pub(crate) fn tool(server: &ToolServer) -> Value {
+    wire::<ToolServerObject>(server.clone())
 }
 
 pub(crate) fn heartbeat(heartbeat: &Heartbeat, now: Timestamp) -> Value {

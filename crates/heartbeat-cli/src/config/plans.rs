@@ -20,6 +20,7 @@ pub(crate) struct PlanConfig {
     rows_kept_days: Option<u32>,
     local_access: Option<bool>,
     allow_networks: Option<Vec<String>>,
+    connectors: Option<u32>,
 }
 
 /// The plans of this installation.
@@ -55,6 +56,7 @@ impl PlanConfig {
             rows_kept_days: None,
             local_access: false,
             allow_networks: Vec::new(),
+            connectors: None,
         });
         Plan {
             heartbeats_per_agent: self.heartbeats_per_agent.or(base.heartbeats_per_agent),
@@ -66,6 +68,7 @@ impl PlanConfig {
             rows_kept_days: self.rows_kept_days.or(base.rows_kept_days),
             local_access: self.local_access.unwrap_or(base.local_access),
             allow_networks: self.allow_networks.clone().unwrap_or(base.allow_networks),
+            connectors: self.connectors.or(base.connectors),
             ..base
         }
     }

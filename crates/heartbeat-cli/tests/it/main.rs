@@ -17,6 +17,7 @@ mod first_beat;
 mod kill;
 mod next;
 mod openai;
+mod refusals;
 mod restart;
 mod support;
 mod two_nodes;

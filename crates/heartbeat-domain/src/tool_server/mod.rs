@@ -38,8 +38,8 @@ impl ToolServerChange {
     pub fn check(&self) -> Result<(), Violation> {
         check_text("server_label", self.label.as_deref(), 1, LABEL_MAX)?;
         match &self.place {
-            Some(Place::Http { url }) => check_text("server_url", Some(url), 1, URL_MAX),
-            Some(Place::Declared { name }) => check_text("server_name", Some(name), 1, LABEL_MAX),
+            Some(Place::Http { url }) => check_url(url),
+            Some(Place::Declared { name }) => check_name(name),
             None => Ok(()),
         }
     }
@@ -100,6 +100,33 @@ impl ToolServerChange {
             Some(change) => change.keeps_any(),
         }
     }
+}
+
+/// A URL as far as its form goes; where it leads is checked by whoever connects to it.
+fn check_url(url: &str) -> Result<(), Violation> {
+    check_text("server_url", Some(url), 1, URL_MAX)?;
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let is_web = |scheme: &str| {
+        ["http", "https"]
+            .iter()
+            .any(|own| scheme.eq_ignore_ascii_case(own))
+    };
+    if scheme.is_some_and(is_web) {
+        return Ok(());
+    }
+    let message = "must begin with http:// or https://: no request can name a file or a program";
+    Err(Violation::input("server_url", message))
+}
+
+/// The name of a declared server: never a path.
+fn check_name(name: &str) -> Result<(), Violation> {
+    check_text("server_name", Some(name), 1, LABEL_MAX)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.chars().all(is_plain) {
+        return Ok(());
+    }
+    let message = "must be a name that the operator declared, of letters, digits, `-` and `_`";
+    Err(Violation::input("server_name", message))
 }
 
 /// Checks a server that is to be made.

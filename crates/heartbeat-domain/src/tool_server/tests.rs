@@ -29,6 +29,10 @@ fn http(url: &str) -> Place {
     Place::Http { url: url.into() }
 }
 
+fn declared(name: &str) -> Place {
+    Place::Declared { name: name.into() }
+}
+
 fn tool(name: &str) -> Tool {
     Tool {
         listed: ListedTool {
@@ -142,7 +146,7 @@ fn the_same_address_keeps_values_trust_and_decisions() {
 
 #[test]
 fn a_declared_server_takes_no_headers() {
-    let server = at(Place::Declared { name: "git".into() });
+    let server = at(declared("git"));
     let change = ToolServerChange {
         headers: Some(HeadersChange(vec![("X-Key".into(), Some("a".into()))])),
         ..ToolServerChange::default()
@@ -163,7 +167,14 @@ fn names_and_addresses_are_bounded() {
         ("  ", http("https://a.example"), "server_label"),
         ("Desk", http(&"h".repeat(501)), "server_url"),
         ("Desk", http(""), "server_url"),
-        ("Desk", Place::Declared { name: "".into() }, "server_name"),
+        ("Desk", http("file:///etc/passwd"), "server_url"),
+        ("Desk", http("/etc/passwd"), "server_url"),
+        ("Desk", http("../up"), "server_url"),
+        ("Desk", http("stdio://sh"), "server_url"),
+        ("Desk", declared(""), "server_name"),
+        ("Desk", declared("../git"), "server_name"),
+        ("Desk", declared("/bin/sh"), "server_name"),
+        ("Desk", declared("sh -c id"), "server_name"),
     ] {
         let server = ToolServer {
             label: label.into(),

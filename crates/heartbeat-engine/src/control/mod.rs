@@ -4,6 +4,7 @@
 mod access;
 mod bots;
 mod heartbeats;
+mod tool_servers;
 mod trigger;
 mod watches;
 
@@ -15,10 +16,12 @@ use heartbeat_domain::ids::{IdSource, ProjectId};
 use heartbeat_domain::plan::{Plan, Plans};
 use heartbeat_domain::violation::Violation;
 use heartbeat_store::{Limit, Store, StoreError};
+use heartbeat_tools::Hands;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 pub use self::access::{NewProject, SESSION_LASTS, SIGN_IN_LASTS};
+pub use self::tool_servers::{Listing, TOOLS_MAX, ToolServerAsk};
 pub use self::trigger::TRIGGER_WAIT_DEFAULT;
 pub use self::watches::WatchChecks;
 
@@ -33,18 +36,19 @@ pub struct Control {
     ids: Arc<IdSource>,
     plans: Arc<Plans>,
     checks: Arc<WatchChecks>,
+    hands: Arc<dyn Hands>,
     wake: Arc<Notify>,
     for_demo: bool,
 }
 
 impl Control {
-    /// Control over a store. `wake` is told when something became due.
+    /// Control over a store. `hands` reach tool servers; `wake` is told when something became due.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         (waiter, ids): (Arc<dyn Waiter>, Arc<IdSource>),
         plans: Arc<Plans>,
-        checks: Arc<WatchChecks>,
+        (checks, hands): (Arc<WatchChecks>, Arc<dyn Hands>),
         wake: Arc<Notify>,
     ) -> Self {
         Self {
@@ -53,6 +57,7 @@ impl Control {
             ids,
             plans,
             checks,
+            hands,
             wake,
             for_demo: false,
         }

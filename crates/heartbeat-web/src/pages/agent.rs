@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use heartbeat_domain::bot::Bot;
-use heartbeat_store::verbs::BotRef;
+use heartbeat_store::verbs::{BotRef, Page};
 
 use super::home::beats;
 use crate::Web;
@@ -24,6 +24,7 @@ const ROWS_MAX: usize = 200;
 struct AgentPage {
     frame: Frame,
     bot: Bot,
+    tools: String,
     rows: Vec<HeartbeatRow>,
     hidden: usize,
     totals: Vec<(&'static str, String)>,
@@ -48,8 +49,14 @@ pub(crate) async fn show(
         rows.push(HeartbeatRow::new(heartbeat, &bot, beats, now));
     }
     let all = stats.all;
+    let one = Page { number: 1, size: 1 };
+    let servers = store.tool_servers(project_id, bot.id, one).await?.total;
     page(&AgentPage {
         frame: Frame::new(&web, &session, &bot.name, format!("/agents/{number}")).await?,
+        tools: match servers {
+            0 => "none yet".to_owned(),
+            count => words::plural(count, "server"),
+        },
         hidden: roster.heartbeats.len() - rows.len(),
         rows,
         totals: vec![

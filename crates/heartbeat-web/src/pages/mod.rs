@@ -9,3 +9,4 @@ pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod paging;
+pub(crate) mod tools;

@@ -10,6 +10,7 @@ mod mark;
 mod moment;
 mod notice;
 mod step;
+mod tool;
 
 pub(crate) use self::beats::Beats;
 pub(crate) use self::execution::{ExecutionRow, Whose};
@@ -18,6 +19,7 @@ pub(crate) use self::mark::Mark;
 pub(crate) use self::moment::Moment;
 pub(crate) use self::notice::NoticeView;
 pub(crate) use self::step::StepRow;
+pub(crate) use self::tool::{Choice, ServerCard};
 
 /// What the demo's own texts begin with, and the label that stands beside them here.
 pub(crate) const DEMO_LABEL: &str = "demo, no model";

@@ -136,6 +136,31 @@ async function disablesAndEnables(page) {
   await page.locator('.filters a[aria-current="true"]', { hasText: "error" }).waitFor();
 }
 
+// Nothing listens there: the server is kept, with its trouble, and its secret is nowhere to be seen.
+async function managesToolServers(page) {
+  await page.getByRole("link", { name: "Home" }).click();
+  await page.locator('a[href^="/agents/"]').first().click();
+  await page.getByRole("link", { name: "Tools", exact: true }).click();
+  await page.getByLabel("Label").last().fill("Desk");
+  await page.getByLabel(/^Address/).last().fill("http://127.0.0.1:9/mcp");
+  await page.getByLabel(/^Headers/).last().fill("Authorization: Bearer canary-in-a-cage");
+  await page.getByRole("button", { name: "Add and list its tools" }).click();
+  const card = page.locator(".server");
+  await card.locator(".mark-error", { hasText: "trouble" }).waitFor({ timeout: PATIENCE });
+  await card.getByText("Authorization").waitFor();
+  assert.ok(!(await page.content()).includes("canary-in-a-cage"), "the page shows a secret");
+  await looks(page, "tools");
+  await page.getByRole("button", { name: "Disable Desk" }).click();
+  await card.locator(".mark-off").waitFor();
+  await page.getByText("Change or remove").click();
+  await card.getByLabel("Label").fill("Front desk");
+  await page.getByRole("button", { name: "Save changes to Desk" }).click();
+  await page.getByRole("heading", { level: 2, name: "Front desk" }).waitFor();
+  await page.getByText("Change or remove").click();
+  await page.getByRole("button", { name: "Remove Front desk" }).click();
+  await page.getByText("has no tool server yet").waitFor();
+}
+
 async function signsOut(page) {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByText("heartbeat login").waitFor();
@@ -151,6 +176,7 @@ async function walk(context, link) {
   await readsAMessage(page);
   await triggersAndWatches(page, context);
   await disablesAndEnables(page);
+  await managesToolServers(page);
   await signsOut(page);
   assert.deepEqual(complaints, [], "the pages complained");
 }

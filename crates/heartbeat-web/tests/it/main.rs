@@ -10,4 +10,5 @@ mod live;
 mod login;
 mod pages;
 mod story;
+mod tools;
 mod world;

@@ -14,8 +14,10 @@ use heartbeat_domain::plan::Plans;
 use heartbeat_engine::control::{Control, WatchChecks};
 use heartbeat_engine::events::Live;
 use heartbeat_store::Store;
+use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
-use heartbeat_tools::{AllowedHosts, LocalFiles};
+use heartbeat_testkit::scripted_hands::ScriptedHands;
+use heartbeat_tools::{AllowedHosts, Hands, LocalFiles};
 use heartbeat_web::{Web, WebSettings, router};
 use jiff::{SignedDuration, Timestamp};
 use tower::ServiceExt;
@@ -50,6 +52,7 @@ pub(crate) struct World {
     pub(crate) ids: Arc<IdSource>,
     pub(crate) live: Live,
     pub(crate) project: Project,
+    pub(crate) hands: Arc<ScriptedHands>,
     pub(crate) router: Router,
     _directory: tempfile::TempDir,
 }
@@ -99,7 +102,9 @@ impl World {
         let store = SqliteStore::open(&file, Arc::clone(&ids), options)
             .await
             .unwrap();
+        store.unlock(&SealingKey::generate(&ids)).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
+        let hands = Arc::new(ScriptedHands::default());
         let now: Timestamp = now.parse().unwrap();
         let clock = Arc::new(StillClock(AtomicI64::new(now.as_millisecond())));
         let waiter: Arc<dyn Waiter> = Arc::clone(&clock) as _;
@@ -112,7 +117,7 @@ impl World {
             Arc::clone(&store),
             (waiter, Arc::clone(&ids)),
             plans,
-            Arc::new(checks),
+            (Arc::new(checks), Arc::clone(&hands) as Arc<dyn Hands>),
             Arc::default(),
         );
         let live = Live::default();
@@ -140,6 +145,7 @@ impl World {
             ids,
             live,
             project,
+            hands,
             _directory: directory,
         }
     }

@@ -11,7 +11,7 @@ use heartbeat_engine::events::Live;
 use heartbeat_engine::settings::EngineSettings;
 use heartbeat_store::Store;
 use heartbeat_store::verbs::Channel;
-use heartbeat_tools::{AllowedHosts, LocalFiles, Outgoing};
+use heartbeat_tools::{AllowedHosts, LocalFiles, NoHands, Outgoing};
 use jiff::SignedDuration;
 
 use super::db::Db;
@@ -121,7 +121,7 @@ impl Kit {
             self.store(door),
             (waiter(door), Arc::clone(&self.ids)),
             Arc::clone(&self.plans),
-            Arc::new(checks),
+            (Arc::new(checks), Arc::new(NoHands)),
             Arc::default(),
         )
     }
