@@ -347,6 +347,12 @@ async fn a_wrong_field_is_named_with_what_to_do() {
         let answer = world.post("/v1/bot/tool", fields).await;
         assert_eq!(answer.refused(400, "INVALID_PARAMETER")["field"], field);
     }
+}
+
+#[tokio::test]
+async fn a_wrong_decision_is_named_with_what_to_do() {
+    let world = World::new().await;
+    let path = made(&world, json!({})).await;
     for (at, fields, field) in [
         ("toggle", json!({ "is_active": true }), "tool_name"),
         ("toggle", json!({ "tool_name": "read" }), "is_active"),
