@@ -6,6 +6,7 @@ use heartbeat_domain::conversation::{ToolCall, ToolOutput, ToolSpec};
 
 use crate::journal::{Begun, Halt, StepSeq};
 use crate::session::{Ended, Progress, Session};
+use crate::tool::{Attempt, Made};
 
 /// One call with its number and what the record says about it.
 struct Step<'c> {
@@ -17,8 +18,8 @@ struct Step<'c> {
 impl Session<'_> {
     /// Makes the calls of a turn, or takes their results from the record.
     ///
-    /// When the session's time is up, calls in flight are left without a result: the record then
-    /// shows them as unknown, which is what they are.
+    /// When the session's time is up, calls in flight are left without a result: whoever ends the
+    /// execution says of each what is known of it.
     pub(crate) async fn make_calls(
         &self,
         calls: &[ToolCall],
@@ -30,52 +31,65 @@ impl Session<'_> {
             return Err(Halt::Unavailable("the journal lost count of the calls".to_owned()).into());
         }
         let numbered = calls.iter().zip(begun).zip(progress.next..);
-        let steps = numbered
-            .map(|((call, begun), seq)| Step { seq, call, begun })
-            .collect();
-        let mut outputs = Vec::with_capacity(calls.len());
-        for group in self.groups(steps) {
-            let made = join_all(
-                group
-                    .into_iter()
-                    .map(|step| Box::pin(self.make(step, tools))),
-            );
-            match select(made, self.waiter.wait_until(progress.ends_at)).await {
-                Either::Left((made, _)) => {
-                    outputs.extend(made.into_iter().collect::<Result<Vec<_>, _>>()?)
-                }
-                Either::Right(_) => return Err(self.time_is_up()),
+        let steps = numbered.map(|((call, begun), seq)| Step { seq, call, begun });
+        let lanes = self.lanes(steps).into_iter();
+        let made = join_all(lanes.map(|lane| Box::pin(self.make_in_order(lane, tools))));
+        let made = match select(made, self.waiter.wait_until(progress.ends_at)).await {
+            Either::Left((made, _)) => made,
+            Either::Right(_) => return Err(self.time_is_up()),
+        };
+        let lanes = made.into_iter().collect::<Result<Vec<_>, Halt>>()?;
+        let mut outputs: Vec<_> = lanes.into_iter().flatten().collect();
+        outputs.sort_by_key(|(seq, _)| *seq);
+        Ok(outputs.into_iter().map(|(_, output)| output).collect())
+    }
+
+    /// The calls by lane; one without a lane has one for itself.
+    fn lanes<'c>(&self, steps: impl Iterator<Item = Step<'c>>) -> Vec<Vec<Step<'c>>> {
+        let mut lanes: Vec<(Option<String>, Vec<Step<'c>>)> = Vec::new();
+        for step in steps {
+            let lane = self.toolbox.lane(&step.call.name);
+            let known = lanes
+                .iter_mut()
+                .find(|(name, _)| name.is_some() && *name == lane);
+            match known {
+                Some((_, steps)) => steps.push(step),
+                None => lanes.push((lane, vec![step])),
             }
+        }
+        lanes.into_iter().map(|(_, steps)| steps).collect()
+    }
+
+    async fn make_in_order(
+        &self,
+        steps: Vec<Step<'_>>,
+        tools: &[ToolSpec],
+    ) -> Result<Vec<(StepSeq, ToolOutput)>, Halt> {
+        let mut outputs = Vec::with_capacity(steps.len());
+        for step in steps {
+            outputs.push((step.seq, self.make(step, tools).await?));
         }
         Ok(outputs)
     }
 
-    /// Neighbours that may run beside one another; what may not stands alone.
-    fn groups<'c>(&self, steps: Vec<Step<'c>>) -> Vec<Vec<Step<'c>>> {
-        let mut groups: Vec<Vec<Step<'c>>> = Vec::new();
-        let mut may_join = false;
-        for step in steps {
-            let parallel = self.toolbox.parallel_safe(&step.call.name);
-            match groups.last_mut() {
-                Some(group) if may_join && parallel => group.push(step),
-                _ => groups.push(vec![step]),
-            }
-            may_join = parallel;
-        }
-        groups
-    }
-
     async fn make(&self, step: Step<'_>, tools: &[ToolSpec]) -> Result<ToolOutput, Halt> {
-        if let Begun::Recorded(output) = step.begun {
-            return Ok(output);
-        }
-        let mut output = match refusal(step.call, tools) {
-            Some(refusal) => ToolOutput::error(refusal),
-            None => self.toolbox.call(step.call).await,
+        let is_repeat = match step.begun {
+            Begun::Recorded(output) => return Ok(output),
+            Begun::Go => false,
+            Begun::Again => true,
         };
-        cut(&mut output.text, self.limits.tool_result_bytes);
-        self.journal.record_call(step.seq, &output).await?;
-        Ok(output)
+        let attempt = Attempt {
+            seq: step.seq,
+            call: step.call,
+            is_repeat,
+        };
+        let mut made = match refusal(step.call, tools) {
+            Some(refusal) => Made::Answered(ToolOutput::error(refusal)),
+            None => self.toolbox.call(attempt).await?,
+        };
+        cut(&mut made.output_mut().text, self.limits.tool_result_bytes);
+        self.journal.record_call(step.seq, &made).await?;
+        Ok(made.into_output())
     }
 }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use heartbeat_domain::conversation::{ToolCall, ToolOutput, Turn, TurnRequest};
 
 use crate::model::ModelError;
+use crate::tool::Made;
 
 /// Number of a step: 0 is the assembled first request, then every turn and call has the next.
 ///
@@ -20,6 +21,8 @@ pub enum Begun<T> {
     Recorded(T),
     /// The intent is durable under the current fence: make the call now.
     Go,
+    /// A former holder may have made it; it may be repeated, and that intent is durable.
+    Again,
 }
 
 /// Whether a model turn is on record.
@@ -83,6 +86,10 @@ pub trait Journal: Send + Sync {
 
     /// Durable intent of all calls of one turn, written together; answers in the same order.
     ///
+    /// A call of a former holder that is on record as under way is begun again only where that is
+    /// safe; where it is not, its result is that its outcome is unknown. Neither is answered before
+    /// that former call can no longer be under way.
+    ///
     /// Call number `n` of the turn is step `first + n`.
     async fn begin_calls(
         &self,
@@ -90,8 +97,8 @@ pub trait Journal: Send + Sync {
         calls: &[ToolCall],
     ) -> Result<Vec<Begun<ToolOutput>>, Halt>;
 
-    /// Keeps the result of one call, its messages to people with it.
-    async fn record_call(&self, seq: StepSeq, output: &ToolOutput) -> Result<(), Halt>;
+    /// Keeps what became of one call, its messages to people with it.
+    async fn record_call(&self, seq: StepSeq, made: &Made) -> Result<(), Halt>;
 
     /// A wait or an attempt worth keeping in the step's record. Best effort.
     async fn note(&self, seq: StepSeq, note: &str);

@@ -31,5 +31,5 @@ pub use model::{ModelError, ModelErrorKind, Provider};
 pub use registry::Models;
 pub use session::{Ended, Session};
 pub use settings::ModelSettings;
-pub use tool::Toolbox;
+pub use tool::{Attempt, Made, Toolbox};
 pub use waiter::Waiter;

@@ -87,6 +87,11 @@ async fn read(body: Body, limits: ApiLimits) -> Result<Vec<u8>, Problem> {
 }
 
 impl Call {
+    /// Who calls, for the record.
+    pub(crate) fn who(&self) -> String {
+        format!("key {}", self.key.id)
+    }
+
     /// The project that the request names: the key's own, or any for an admin key.
     pub(crate) async fn project(&self) -> Result<ProjectId, Problem> {
         let IdText(text) = self.input.required("project_id")?;

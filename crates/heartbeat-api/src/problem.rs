@@ -357,6 +357,7 @@ impl From<Thing> for Problem {
             Thing::Member => "MEMBER_NOT_FOUND",
             Thing::Heartbeat => "HEARTBEAT_NOT_FOUND",
             Thing::Execution => "EXECUTION_NOT_FOUND",
+            Thing::Step => "STEP_NOT_FOUND",
             Thing::Notice => "NOTIFICATION_NOT_FOUND",
             Thing::Node => "NOT_FOUND",
             Thing::ToolServer => "TOOL_NOT_FOUND",

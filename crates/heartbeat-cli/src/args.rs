@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// One execution with all its steps
     Log(LogArgs),
+    /// Says whether a call whose outcome is unknown happened
+    Review(ReviewArgs),
     /// Counts of the last days
     Stats(StatsArgs),
     /// Messages to people
@@ -325,6 +327,9 @@ pub(crate) struct LogsArgs {
     /// success, error, skipped, cancelled, running or waiting
     #[arg(long)]
     pub(crate) status: Option<String>,
+    /// Only those that a person has to look at
+    #[arg(long)]
+    pub(crate) needs_review: bool,
     /// Page
     #[arg(long, default_value_t = 1)]
     pub(crate) page: u32,
@@ -341,6 +346,19 @@ pub(crate) struct LogsArgs {
 pub(crate) struct LogArgs {
     /// Execution, by id
     pub(crate) execution: String,
+    #[command(flatten)]
+    pub(crate) within: Within,
+}
+
+/// `heartbeat review`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReviewArgs {
+    /// Execution, by id
+    pub(crate) execution: String,
+    /// The call: number of its step, as `heartbeat log` shows it
+    pub(crate) step: u32,
+    /// done or not_done
+    pub(crate) outcome: String,
     #[command(flatten)]
     pub(crate) within: Within,
 }

@@ -11,7 +11,7 @@ use heartbeat_engine::control::{Control, WatchChecks};
 use heartbeat_engine::system_clock::SystemClock;
 use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::{Address, Database, OpenOptions, Store};
-use heartbeat_tools::{Hands, McpHands, Outgoing};
+use heartbeat_tools::{Hands, McpHands, Outgoing, WebFetch};
 use tokio::sync::Notify;
 
 use crate::config::Config;
@@ -27,6 +27,8 @@ pub(crate) struct Opened {
     pub(crate) checks: Arc<WatchChecks>,
     /// What reaches tool servers.
     pub(crate) hands: Arc<McpHands>,
+    /// What fetches pages for models.
+    pub(crate) web: Arc<WebFetch>,
 }
 
 /// Whether a database that does not exist is made.
@@ -56,6 +58,7 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
         clock,
         ids,
         checks: Arc::new(config.watch.checks(own_files, &outgoing)),
+        web: Arc::new(WebFetch::new(outgoing.clone())),
         hands: Arc::new(McpHands::new(
             outgoing,
             config.declared_servers(),

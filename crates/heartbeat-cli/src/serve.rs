@@ -121,6 +121,8 @@ fn parts(
         ids: Arc::clone(&opened.ids),
         models: Arc::clone(models) as Arc<dyn heartbeat_engine::Providers>,
         observe: Arc::new(probes),
+        hands: Arc::clone(&opened.hands) as Arc<dyn heartbeat_tools::Hands>,
+        web: Some(Arc::clone(&opened.web)),
         incidents: heartbeat_engine::incidents::Incidents::default(),
         carrier: Arc::new(config.webhook.carrier()?),
         plans: Arc::new(config.plans()),

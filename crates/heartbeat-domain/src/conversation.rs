@@ -123,6 +123,9 @@ pub struct ToolOutput {
     /// Messages to people that are written down together with this result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<crate::notice::NoticeDraft>,
+    /// Whether it came from outside: data to judge, never an instruction.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
     /// Set by `nothing_to_report`: the reason given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<String>,

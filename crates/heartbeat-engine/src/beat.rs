@@ -102,7 +102,7 @@ impl Node {
         let node = self.clone();
         node.holds.begin(claim.hold);
         self.crew.spawn(async move {
-            let left = carry_out(&node.parts, &claim).await;
+            let left = carry_out(&node.parts, &node.keeper, &claim).await;
             node.holds.end(claim.hold, left);
         });
     }

@@ -4,41 +4,52 @@
 //! None of them touches the world outside by itself: a message is written down together with the
 //! call's result, so it is told exactly once however often the call is repeated.
 
-use async_trait::async_trait;
-use heartbeat_agent::Toolbox;
+use std::sync::Arc;
+
 use heartbeat_domain::conversation::{ToolCall, ToolOutput, ToolSpec};
 use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::watch::{Condition, Probe, Watch};
-use heartbeat_tools::{Observe, UrlBounds};
+use heartbeat_tools::{FetchAsk, Observe, UrlBounds, WebFetch};
 use serde_json::{Value, json};
 
 /// The built-in tools of one session.
 pub(crate) struct Capabilities<'a> {
     pub(crate) observe: &'a dyn Observe,
     pub(crate) local_access: bool,
+    /// What fetches pages; absent where the session may read private data, because the address of a
+    /// page can carry them out.
+    pub(crate) web: Option<Arc<WebFetch>>,
+    /// Networks beyond the public ones that a page may be fetched from.
+    pub(crate) allow_networks: Vec<String>,
 }
 
-#[async_trait]
-impl Toolbox for Capabilities<'_> {
-    fn specs(&self) -> Vec<ToolSpec> {
+/// The name of the tool that fetches pages.
+pub(crate) const WEB_FETCH: &str = "web_fetch";
+
+impl Capabilities<'_> {
+    /// The built-in tools.
+    pub(crate) fn specs(&self) -> Vec<ToolSpec> {
         let mut specs = vec![notify_user_spec(), nothing_to_report_spec()];
         if self.local_access {
             specs.push(host_status_spec());
         }
+        if self.web.is_some() {
+            specs.push(web_fetch_spec());
+        }
         specs
     }
 
-    async fn call(&self, call: &ToolCall) -> ToolOutput {
+    /// Makes a call of one of them.
+    pub(crate) async fn call(&self, call: &ToolCall) -> ToolOutput {
         match call.name.as_str() {
             "notify_user" => notify_user(&call.arguments),
             "nothing_to_report" => nothing_to_report(&call.arguments),
             "host_status" if self.local_access => self.host_status().await,
+            WEB_FETCH => self.web_fetch(&call.arguments).await,
             other => ToolOutput::error(format!("there is no tool `{other}`")),
         }
     }
-}
 
-impl Capabilities<'_> {
     async fn host_status(&self) -> ToolOutput {
         let look = Watch {
             tool: Probe::HostStatus,
@@ -49,6 +60,29 @@ impl Capabilities<'_> {
         };
         match self.observe.observe(&look, &UrlBounds::default()).await {
             Ok(status) => ToolOutput::text(status.to_string()),
+            Err(error) => ToolOutput::error(error.message),
+        }
+    }
+}
+
+impl Capabilities<'_> {
+    async fn web_fetch(&self, arguments: &Value) -> ToolOutput {
+        let Some(web) = &self.web else {
+            return ToolOutput::error("pages cannot be fetched in this run");
+        };
+        let Some(url) = arguments.get("url").and_then(Value::as_str) else {
+            return ToolOutput::error("`url` is required and must be a text");
+        };
+        let ask = FetchAsk {
+            url: url.to_owned(),
+            allow_networks: self.allow_networks.clone(),
+            hosts: None,
+        };
+        match web.fetch(&ask).await {
+            Ok(page) => ToolOutput {
+                outside: true,
+                ..ToolOutput::text(page.for_model())
+            },
             Err(error) => ToolOutput::error(error.message),
         }
     }
@@ -146,6 +180,18 @@ fn nothing_to_report_spec() -> ToolSpec {
             "type": "object",
             "properties": { "reason": { "type": "string" } },
             "required": ["reason"]
+        }),
+    }
+}
+
+fn web_fetch_spec() -> ToolSpec {
+    ToolSpec {
+        name: WEB_FETCH.into(),
+        description: "Fetches a web page and gives its text.".into(),
+        schema: json!({
+            "type": "object",
+            "properties": { "url": { "type": "string", "description": "http or https" } },
+            "required": ["url"]
         }),
     }
 }

@@ -13,12 +13,13 @@ use heartbeat_agent::preamble::{
 use heartbeat_agent::{Session, Toolbox};
 use heartbeat_domain::admission::{Admission, admit};
 use heartbeat_domain::claim::Claim;
-use heartbeat_domain::conversation::TurnRequest;
+use heartbeat_domain::conversation::{ToolSpec, TurnRequest};
 use heartbeat_domain::execution::{Ending, Execution, Outcome};
 use heartbeat_domain::heartbeat::Heartbeat;
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::step::Step;
+use heartbeat_domain::tool::ToolServer;
 use heartbeat_domain::watch::Sighting;
 use heartbeat_store::verbs::Result as StoreResult;
 use heartbeat_store::{StoreError, kill_point};
@@ -27,10 +28,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::Parts;
+use crate::belt::Belt;
 use crate::capabilities::Capabilities;
 use crate::ending::{Stop, Whose, failed, of_session};
 use crate::events::{Event, EventKind};
-use crate::journal::FireJournal;
+use crate::journal::{FireJournal, Opening, mark};
+use crate::keeper::Keeper;
+use crate::ledger::Ledger;
+use crate::offer::{Offered, offers};
+use crate::outside::Outside;
 use crate::patience::patiently;
 use crate::watcher::{look, notice, shown};
 
@@ -45,23 +51,32 @@ pub enum Left {
     GiveBack,
 }
 
-/// Carries out one claim.
-pub async fn carry_out(parts: &Parts, claim: &Claim) -> Left {
+/// Carries out one claim under the lease of `keeper`.
+pub async fn carry_out(parts: &Parts, keeper: &Keeper, claim: &Claim) -> Left {
     kill_point("engine:claimed");
     announce(parts, claim, EventKind::Started);
-    let run = match recorded_steps(parts, claim).await {
-        Ok(recorded) => Run {
-            parts,
-            claim,
-            recorded,
-        },
-        Err(stop) => return left(stop),
+    let end = match to_the_end(parts, keeper, claim).await {
+        Ok(end) => end,
+        Err(stop) => left(stop),
     };
-    let ending = match run.ending().await {
-        Ok(ending) => ending,
-        Err(stop) => return left(stop),
+    match end {
+        Left::Lost => keeper.sends().confess(parts, Some(claim.hold)).await,
+        Left::Finished | Left::GiveBack => keeper.sends().forget(claim.hold),
+    }
+    end
+}
+
+async fn to_the_end(parts: &Parts, keeper: &Keeper, claim: &Claim) -> Result<Left, Stop> {
+    let recorded = recorded_steps(parts, claim).await?;
+    let run = Run {
+        parts,
+        claim,
+        ledger: Ledger::new(parts, keeper, claim.hold, &recorded),
+        recorded,
     };
-    run.finish(ending).await
+    let ending = run.ending().await?;
+    run.ledger.close().await.map_err(stop)?;
+    Ok(run.finish(ending).await)
 }
 
 fn left(stop: Stop) -> Left {
@@ -105,6 +120,7 @@ struct Run<'a> {
     parts: &'a Parts,
     claim: &'a Claim,
     recorded: Vec<Step>,
+    ledger: Ledger<'a>,
 }
 
 impl Run<'_> {
@@ -147,12 +163,10 @@ impl Run<'_> {
         plan: &Plan,
         now: Timestamp,
     ) -> Result<Ending, Stop> {
-        let mut journal = FireJournal::new(self.parts, self.claim.hold, self.recorded.clone());
-        journal.heartbeat_id = self.claim.execution.heartbeat_id;
-        if let Some(opening) = journal.opening() {
-            journal.sighting = opening.sighting;
-            return self.converse(journal, opening.request, plan).await;
+        if let Some(opening) = Opening::recorded(&self.recorded) {
+            return self.converse(opening, plan).await;
         }
+        let mut sighting = None;
         if let Some(watch) = &heartbeat.settings.watch {
             let bounds = UrlBounds {
                 allow_networks: plan.allow_networks.clone(),
@@ -163,45 +177,46 @@ impl Run<'_> {
                 Ok(seen) => seen,
                 Err(error) => return Ok(failed(Reason::WatchFailed, error.message)),
             };
-            let Some(sighting) = seen.sighting.clone() else {
+            let Some(woken) = seen.sighting.clone() else {
                 return Ok(Ending::plain(Outcome::Success));
             };
             if self.claim.execution.prompt.trim().is_empty() {
                 return Ok(Ending {
-                    notices: vec![notice(heartbeat, watch, &seen, &sighting)],
-                    baseline: Some(sighting.baseline),
+                    notices: vec![notice(heartbeat, watch, &seen, &woken)],
+                    baseline: Some(woken.baseline),
                     ..Ending::plain(Outcome::Success)
                 });
             }
-            journal.sighting = Some(sighting);
+            sighting = Some(woken);
         }
-        let request = self
-            .first_request(heartbeat, plan, journal.sighting.as_ref())
-            .await?;
-        self.converse(journal, request, plan).await
+        let opening = self.opening(heartbeat, plan, sighting).await?;
+        self.converse(opening, plan).await
     }
 
     /// The session, from the start or from where the journal left off.
-    async fn converse(
-        &self,
-        mut journal: FireJournal<'_>,
-        request: TurnRequest,
-        plan: &Plan,
-    ) -> Result<Ending, Stop> {
+    async fn converse(&self, opening: Opening, plan: &Plan) -> Result<Ending, Stop> {
+        let request = opening.request.clone();
+        let specs = request
+            .tools
+            .iter()
+            .filter(|spec| opening.offers(&spec.name));
+        let belt = self.belt(plan, (opening.offered.clone(), specs.cloned().collect()));
+        let mut journal = FireJournal::new((&self.ledger, &belt), opening, self.recorded.clone());
+        journal.heartbeat_id = self.claim.execution.heartbeat_id;
         let provider = match self.parts.models.provider(&request.model) {
             Ok(provider) => provider,
             Err(why) => return Ok(failed(Reason::ModelDenied, why)),
         };
         journal.rates = self.parts.models.rates(&request.model);
         journal.daily_credit_limit = plan.daily_credit_limit;
-        let toolbox = self.toolbox(plan);
         let session = Session {
             journal: &journal,
-            toolbox: &toolbox,
+            toolbox: &belt,
             provider: &*provider,
             waiter: &*self.parts.waiter,
             limits: &self.parts.settings.limits,
             seed: self.seed(),
+            mark: &journal.opening.mark,
         };
         let model = request.model.clone();
         let ended = session.run(request).await;
@@ -218,16 +233,60 @@ impl Run<'_> {
         };
         let mut ending = of_session(ended, journal.circumstance(), whose)?;
         if ending.outcome == Outcome::Success {
-            ending.baseline = journal.sighting.map(|sighting| sighting.baseline);
+            let sighting = journal.opening.sighting;
+            ending.baseline = sighting.map(|sighting| sighting.baseline);
         }
         Ok(ending)
     }
 
-    fn toolbox(&self, plan: &Plan) -> Capabilities<'_> {
-        Capabilities {
-            observe: &*self.parts.observe,
-            local_access: plan.local_access,
+    /// The tools of this run, those of servers as they were offered.
+    fn belt<'b>(
+        &'b self,
+        plan: &'b Plan,
+        (offered, specs): (Vec<Offered>, Vec<ToolSpec>),
+    ) -> Belt<'b> {
+        let web = self.parts.web.clone();
+        Belt {
+            built_in: Capabilities {
+                observe: &*self.parts.observe,
+                local_access: plan.local_access,
+                web: web.filter(|_| offered.is_empty()),
+                allow_networks: plan.allow_networks.clone(),
+            },
+            outside: Outside {
+                ledger: &self.ledger,
+                bot_id: self.claim.bot.id,
+                plan,
+                offered,
+                specs,
+            },
         }
+    }
+
+    /// Step 0: everything with which the session starts.
+    async fn opening(
+        &self,
+        heartbeat: &Heartbeat,
+        plan: &Plan,
+        sighting: Option<Sighting>,
+    ) -> Result<Opening, Stop> {
+        let Parts { store, waiter, .. } = self.parts;
+        let key = (self.claim.hold.project_id, self.claim.bot.id);
+        let found = patiently(&**waiter, || store.reach(key.0, key.1));
+        let found = found.await.map_err(stop)?.into_iter();
+        let servers = found.filter(|found| found.headers.is_ok());
+        let servers: Vec<ToolServer> = servers.map(|found| found.server).collect();
+        let built_in = self.belt(plan, (Vec::new(), Vec::new())).specs();
+        let (offered, specs) = offers(&servers, &built_in).into_iter().unzip();
+        let belt = self.belt(plan, (offered, specs));
+        let mark = mark(self.parts);
+        let request = self.first_request(heartbeat, &belt, (sighting.as_ref(), &mark));
+        Ok(Opening {
+            request: request.await?,
+            sighting,
+            mark,
+            offered: belt.outside.offered,
+        })
     }
 
     /// The same execution jitters the same way, whoever carries it out.
@@ -239,8 +298,8 @@ impl Run<'_> {
     async fn first_request(
         &self,
         heartbeat: &Heartbeat,
-        plan: &Plan,
-        sighting: Option<&Sighting>,
+        belt: &Belt<'_>,
+        (sighting, mark): (Option<&Sighting>, &str),
     ) -> Result<TurnRequest, Stop> {
         let zone = heartbeat
             .schedule()
@@ -275,7 +334,8 @@ impl Run<'_> {
                 .run_model
                 .clone()
                 .unwrap_or_else(|| self.claim.bot.model.clone()),
-            tools: self.toolbox(plan).specs(),
+            mark: belt.reads_outside().then(|| mark.to_owned()),
+            tools: belt.specs(),
             max_tokens: self.parts.settings.limits.output_tokens,
         }))
     }

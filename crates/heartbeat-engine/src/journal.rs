@@ -7,22 +7,28 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use heartbeat_agent::{Begun, BegunTurn, BudgetStop, Halt, ModelError, ModelErrorKind, StepSeq};
+use heartbeat_agent::{
+    Begun, BegunTurn, BudgetStop, Halt, Made, ModelError, ModelErrorKind, StepSeq,
+};
 use heartbeat_domain::budget::{Ask, Rates, Scope, input_bound};
 use heartbeat_domain::claim::Hold;
 use heartbeat_domain::conversation::{ToolCall, ToolOutput, Turn, TurnRequest};
 use heartbeat_domain::ids::HeartbeatId;
 use heartbeat_domain::step::{Step, StepKind, StepState};
+use heartbeat_domain::tool::Repeat;
 use heartbeat_domain::watch::Sighting;
 use heartbeat_store::verbs::{CallIntent, Intent, TurnIntent, TurnRecord};
 use heartbeat_store::{StoreError, kill_point};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Parts;
+use crate::belt::Belt;
 use crate::ending::Circumstance;
 use crate::events::{Event, EventKind};
+use crate::ledger::Ledger;
+use crate::offer::Offered;
 use crate::patience::patiently;
 
 /// Step 0 as it is journaled: the first request, and what the watch had seen.
@@ -33,17 +39,40 @@ pub(crate) struct Opening {
     /// What woke the model, if a watch did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sighting: Option<Sighting>,
+    /// The mark around what outside tools return; nobody outside knows it.
+    #[serde(default)]
+    pub(crate) mark: String,
+    /// The tools of servers that the model was offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) offered: Vec<Offered>,
+}
+
+impl Opening {
+    /// What a former holder wrote down.
+    pub(crate) fn recorded(steps: &[Step]) -> Option<Self> {
+        let step = steps.iter().find(|step| step.seq == 0)?;
+        serde_json::from_value(step.intent.clone()).ok()
+    }
+
+    /// Whether a server's tool was offered under that name.
+    pub(crate) fn offers(&self, name: &str) -> bool {
+        self.offered.iter().any(|offered| offered.name == name)
+    }
 }
 
 /// The journal of one execution.
 pub(crate) struct FireJournal<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) hold: Hold,
+    /// The calls under way.
+    ledger: &'a Ledger<'a>,
+    /// The tools, which say what may be repeated.
+    belt: &'a Belt<'a>,
     pub(crate) heartbeat_id: Option<HeartbeatId>,
     pub(crate) rates: Rates,
     pub(crate) daily_credit_limit: Option<u64>,
-    /// What the watch saw; written with step 0.
-    pub(crate) sighting: Option<Sighting>,
+    /// Step 0, as it is or is to be on record.
+    pub(crate) opening: Opening,
     /// Latest attempt of every step that former holders left.
     recorded: HashMap<StepSeq, Step>,
     circumstance: Mutex<Circumstance>,
@@ -51,7 +80,11 @@ pub(crate) struct FireJournal<'a> {
 
 impl<'a> FireJournal<'a> {
     /// A journal that begins with what `recorded` says.
-    pub(crate) fn new(parts: &'a Parts, hold: Hold, recorded: Vec<Step>) -> Self {
+    pub(crate) fn new(
+        (ledger, belt): (&'a Ledger<'a>, &'a Belt<'a>),
+        opening: Opening,
+        recorded: Vec<Step>,
+    ) -> Self {
         let spent = recorded
             .iter()
             .any(|step| step.kind == StepKind::Turn && (step.tokens > 0 || step.micro_charged > 0));
@@ -60,21 +93,17 @@ impl<'a> FireJournal<'a> {
             ..Circumstance::default()
         };
         Self {
-            parts,
-            hold,
+            parts: ledger.parts,
+            hold: ledger.hold,
+            ledger,
+            belt,
             heartbeat_id: None,
             rates: Rates::default(),
             daily_credit_limit: None,
-            sighting: None,
+            opening,
             recorded: recorded.into_iter().map(|step| (step.seq, step)).collect(),
             circumstance: Mutex::new(circumstance),
         }
-    }
-
-    /// Step 0 of a former holder.
-    pub(crate) fn opening(&self) -> Option<Opening> {
-        let step = self.recorded.get(&0)?;
-        serde_json::from_value(step.intent.clone()).ok()
     }
 
     /// What the outcome depends on beside the session's end.
@@ -162,18 +191,112 @@ impl<'a> FireJournal<'a> {
         Halt::Cancelled
     }
 
-    fn intent_of(&self, seq: StepSeq, call: &ToolCall) -> CallIntent {
-        CallIntent {
-            seq,
-            tool: call.name.clone(),
-            call: serde_json::to_value(call).unwrap_or(Value::Null),
-            effect_id: format!("{}.{seq}", self.hold.execution_id),
+    /// What is on record of a call.
+    fn found(&self, seq: StepSeq) -> Found {
+        let Some(step) = self.recorded.get(&seq) else {
+            return Found::Nothing;
+        };
+        let settles_at = step.settles_at;
+        let output = step.result.clone().map(serde_json::from_value);
+        match (step.state, output) {
+            (StepState::Done | StepState::Unknown, Some(Ok(output))) => {
+                Found::Ended { output, settles_at }
+            }
+            // The other side recognises it, however late the former one comes.
+            (_, _) if step.repeat == Some(Repeat::ByEffectId) => Found::Open { settles_at: None },
+            _ => Found::Open { settles_at },
+        }
+    }
+
+    /// Waits until no call of a former holder can be under way. A safe call that arrived after its
+    /// own repeat could undo what came after both; and who verifies an unknown one too early finds
+    /// that it did not happen, and then it does.
+    async fn let_settle(&self, found: &[Found]) {
+        let waiter = &self.parts.waiter;
+        let settles_at = found.iter().filter_map(Found::settles_at).max();
+        if let Some(at) = settles_at.filter(|at| *at > waiter.now()) {
+            waiter.wait_until(at).await;
+        }
+    }
+
+    /// Makes the intents of those calls durable.
+    async fn write_down(&self, calls: &[(StepSeq, &ToolCall)]) -> Result<(), Halt> {
+        let asked: Vec<&ToolCall> = calls.iter().map(|(_, call)| *call).collect();
+        let handling = self.belt.handling(&asked).await?;
+        let intents = calls
+            .iter()
+            .zip(handling)
+            .map(|((seq, call), handling)| CallIntent {
+                seq: *seq,
+                tool: call.name.clone(),
+                call: serde_json::to_value(call).unwrap_or(Value::Null),
+                effect_id: effect_id(&self.hold, *seq),
+                repeat: handling.repeat,
+                within: handling.within,
+            });
+        let intents: Vec<CallIntent> = intents.collect();
+        let Parts { store, waiter, .. } = self.parts;
+        let begun = patiently(&**waiter, || {
+            store.begin_calls(&self.hold, &intents, waiter.now())
+        });
+        if let Intent::Cancelled(reason) = begun.await.map_err(halt)? {
+            return Err(self.cancelled(reason));
+        }
+        self.ledger.begun(&intents, waiter.now());
+        kill_point("engine:calls_begun");
+        Ok(())
+    }
+}
+
+/// What is on record of a call.
+enum Found {
+    /// Nothing.
+    Nothing,
+    /// A former holder left it under way, and it may be repeated.
+    Open {
+        /// Until when it may be under way.
+        settles_at: Option<Timestamp>,
+    },
+    /// It has ended.
+    Ended {
+        /// What the model is told.
+        output: ToolOutput,
+        /// Until when it may be under way, where its end is unknown.
+        settles_at: Option<Timestamp>,
+    },
+}
+
+impl Found {
+    fn settles_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Nothing => None,
+            Self::Open { settles_at } | Self::Ended { settles_at, .. } => *settles_at,
+        }
+    }
+
+    fn into_begun(self) -> Begun<ToolOutput> {
+        match self {
+            Self::Nothing => Begun::Go,
+            Self::Open { .. } => Begun::Again,
+            Self::Ended { output, .. } => Begun::Recorded(output),
         }
     }
 }
 
+/// A mark that nobody can guess: 80 bits.
+pub(crate) fn mark(parts: &Parts) -> String {
+    let mut random = [0_u8; 10];
+    parts.ids.fill(&mut random);
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The stable id of a call's effect.
+pub(crate) fn effect_id(hold: &Hold, seq: StepSeq) -> String {
+    format!("{}.{seq}", hold.execution_id)
+}
+
 /// What a session is told when the store refuses.
-fn halt(error: StoreError) -> Halt {
+pub(crate) fn halt(error: StoreError) -> Halt {
     match error {
         StoreError::Fenced | StoreError::NotFound(_) => Halt::Fenced,
         other => Halt::Unavailable(other.to_string()),
@@ -186,13 +309,13 @@ const BUDGET_LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
 #[async_trait]
 impl heartbeat_agent::Journal for FireJournal<'_> {
     async fn open(&self, request: &TurnRequest) -> Result<TurnRequest, Halt> {
-        if let Some(opening) = self.opening() {
-            return Ok(opening.request);
+        if self.recorded.contains_key(&0) {
+            return Ok(self.opening.request.clone());
         }
         let Parts { store, waiter, .. } = self.parts;
         let opening = Opening {
             request: request.clone(),
-            sighting: self.sighting.clone(),
+            ..self.opening.clone()
         };
         let value = serde_json::to_value(&opening).unwrap_or(Value::Null);
         let opened = patiently(&**waiter, || {
@@ -282,49 +405,26 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
         calls: &[ToolCall],
     ) -> Result<Vec<Begun<ToolOutput>>, Halt> {
         let numbered: Vec<(StepSeq, &ToolCall)> = (first..).zip(calls).collect();
-        let answers: Vec<Option<ToolOutput>> = numbered
+        let found: Vec<Found> = numbered.iter().map(|&(seq, _)| self.found(seq)).collect();
+        self.let_settle(&found).await;
+        let to_make: Vec<(StepSeq, &ToolCall)> = numbered
             .iter()
-            .map(|&(seq, _)| self.result_of(seq))
+            .zip(&found)
+            .filter(|(_, found)| !matches!(found, Found::Ended { .. }))
+            .map(|(numbered, _)| *numbered)
             .collect();
-        let fresh: Vec<CallIntent> = numbered
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| answer.is_none())
-            .map(|(&(seq, call), _)| self.intent_of(seq, call))
-            .collect();
-        if !fresh.is_empty() {
-            let Parts { store, waiter, .. } = self.parts;
-            let begun = patiently(&**waiter, || {
-                store.begin_calls(&self.hold, &fresh, waiter.now())
-            });
-            if let Intent::Cancelled(reason) = begun.await.map_err(halt)? {
-                return Err(self.cancelled(reason));
-            }
-            kill_point("engine:calls_begun");
+        if !to_make.is_empty() {
+            self.write_down(&to_make).await?;
         }
-        Ok(answers
-            .into_iter()
-            .map(|answer| answer.map_or(Begun::Go, Begun::Recorded))
-            .collect())
+        Ok(found.into_iter().map(Found::into_begun).collect())
     }
 
-    async fn record_call(&self, seq: StepSeq, output: &ToolOutput) -> Result<(), Halt> {
+    async fn record_call(&self, seq: StepSeq, made: &Made) -> Result<(), Halt> {
         kill_point("engine:call_made");
-        let Parts {
-            store,
-            waiter,
-            settings,
-            ..
-        } = self.parts;
-        let result = serde_json::to_value(output).unwrap_or(Value::Null);
-        let outgoing = (output.notices.as_slice(), settings.channels.as_slice());
-        let recorded = patiently(&**waiter, || {
-            store.record_call(&self.hold, (seq, &result), outgoing, waiter.now())
-        });
-        recorded.await.map_err(halt)?;
+        self.ledger.record(seq, made).await.map_err(halt)?;
         kill_point("engine:call_recorded");
         self.announce(EventKind::Step { seq });
-        if !output.notices.is_empty() {
+        if !made.output().notices.is_empty() {
             self.announce(EventKind::Notice);
         }
         Ok(())

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
 use crate::patience::patiently;
+use crate::sends::Sends;
 
 /// The lease of one incarnation.
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub struct Keeper {
     parts: Parts,
     node: Arc<Mutex<Node>>,
     lost: CancellationToken,
+    sends: Sends,
 }
 
 impl Keeper {
@@ -44,6 +46,7 @@ impl Keeper {
             parts: parts.clone(),
             node: Arc::new(Mutex::new(node)),
             lost: CancellationToken::new(),
+            sends: Sends::default(),
         })
     }
 
@@ -63,6 +66,16 @@ impl Keeper {
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
         !self.lost.is_cancelled() && self.lock().lease_until > now
+    }
+
+    /// What this incarnation has sent and not written an answer for.
+    pub(crate) fn sends(&self) -> &Sends {
+        &self.sends
+    }
+
+    /// Writes down what was sent before another node took over. Its work must have been dropped.
+    pub async fn confess(&self) {
+        self.sends.confess(&self.parts, None).await;
     }
 
     /// Renews once. A gap longer than a lease means that the process was frozen or the machine

@@ -5,6 +5,7 @@
 //! people do; everything else here serves one of these.
 
 pub mod beat;
+mod belt;
 mod capabilities;
 mod caretaker;
 pub mod carry_out;
@@ -18,9 +19,13 @@ mod holds;
 pub mod incidents;
 mod journal;
 pub mod keeper;
+mod ledger;
+mod offer;
+mod outside;
 mod patience;
 pub mod pulse;
 pub mod secret;
+pub mod sends;
 pub mod settings;
 pub mod system_clock;
 mod watcher;
@@ -32,7 +37,7 @@ use heartbeat_domain::budget::Rates;
 use heartbeat_domain::ids::IdSource;
 use heartbeat_domain::plan::Plans;
 use heartbeat_store::Store;
-use heartbeat_tools::Observe;
+use heartbeat_tools::{Hands, Observe, WebFetch};
 use jiff::Timestamp;
 
 use crate::courier::Carrier;
@@ -95,6 +100,10 @@ pub struct Parts {
     pub models: Arc<dyn Providers>,
     /// The eyes.
     pub observe: Arc<dyn Observe>,
+    /// The hands: what reaches tool servers.
+    pub hands: Arc<dyn Hands>,
+    /// What fetches pages; where there is none, nobody is offered it.
+    pub web: Option<Arc<WebFetch>>,
     /// Who carries messages out.
     pub carrier: Arc<dyn Carrier>,
     /// What projects may do.

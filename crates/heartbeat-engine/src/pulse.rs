@@ -54,7 +54,10 @@ impl Pulse {
             let never = CancellationToken::new();
             tokio::select! {
                 () = self.beat_on(&node) => self.drain(&node).await,
-                () = kept.keep(&never) => node.crew().kill().await,
+                () = kept.keep(&never) => {
+                    node.crew().kill().await;
+                    kept.confess().await;
+                }
             }
         }
         Ok(())
@@ -101,7 +104,10 @@ impl Pulse {
                 tracing::info!("Executions under way are given back; they go on at the next start");
                 node.crew().kill().await;
             }
-            () = node.keeper().keep(&stopped) => node.crew().kill().await,
+            () = node.keeper().keep(&stopped) => {
+                node.crew().kill().await;
+                node.keeper().confess().await;
+            }
         }
         node.keeper().end().await;
     }

@@ -21,6 +21,8 @@ pub struct EngineSettings {
     pub drain: SignedDuration,
     /// Channels that messages travel through, beside the inbox.
     pub channels: Vec<Channel>,
+    /// Longest time of one call of an outside tool.
+    pub call_within: SignedDuration,
     /// How long the budget may be held by others before a turn is refused.
     pub budget_patience: SignedDuration,
 }
@@ -35,6 +37,7 @@ impl Default for EngineSettings {
             thread_tokens_max: 8_000,
             drain: SignedDuration::from_secs(10),
             channels: Vec::new(),
+            call_within: SignedDuration::from_secs(60),
             budget_patience: SignedDuration::from_secs(30),
         }
     }

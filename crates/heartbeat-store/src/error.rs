@@ -43,6 +43,8 @@ pub enum Thing {
     Heartbeat,
     /// An execution.
     Execution,
+    /// A step of an execution.
+    Step,
     /// A message.
     Notice,
     /// A node.
@@ -59,6 +61,7 @@ impl std::fmt::Display for Thing {
             Self::Member => "Member",
             Self::Heartbeat => "Heartbeat",
             Self::Execution => "Execution",
+            Self::Step => "Step",
             Self::Notice => "Notification",
             Self::Node => "Node",
             Self::ToolServer => "Tool",

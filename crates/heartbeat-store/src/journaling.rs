@@ -3,14 +3,14 @@
 
 use heartbeat_domain::budget::{Held, Reservation, reserve};
 use heartbeat_domain::claim::Hold;
-use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::step::{StepKind, StepState};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::StoreError;
+use crate::calling;
 use crate::progress::{About, Kept, Progress};
-use crate::verbs::{CallIntent, Channel, Intent, Result, TurnIntent, TurnRecord};
+use crate::verbs::{Intent, Result, TurnIntent, TurnRecord};
 
 /// A verb that writes a step down, or its end.
 pub(crate) fn about(hold: &Hold, seq: u32) -> About {
@@ -151,49 +151,6 @@ pub(crate) fn record_turn(
     Ok(())
 }
 
-/// [`crate::verbs::Journal::begin_calls`].
-pub(crate) fn begin_calls(
-    at: &mut Progress,
-    hold: &Hold,
-    calls: &[CallIntent],
-    now: Timestamp,
-) -> Result<Intent> {
-    let execution = at.execution(hold)?;
-    let first = calls.first().map(|call| call.seq);
-    if first.is_some_and(|seq| at.find_step(hold, seq).is_some()) {
-        return Ok(Intent::Go { max_tokens: 0 });
-    }
-    if let Some(reason) = execution.cancel_requested {
-        return Ok(Intent::Cancelled(reason));
-    }
-    for call in calls {
-        let asked = (call.tool.clone(), call.call.clone());
-        let mut kept = Kept::begun(call.seq, StepKind::Call, asked, (hold, now));
-        kept.step.effect_id = Some(call.effect_id.clone());
-        at.begin(hold, kept);
-    }
-    Ok(Intent::Go { max_tokens: 0 })
-}
-
-/// [`crate::verbs::Journal::record_call`].
-pub(crate) fn record_call(
-    at: &mut Progress,
-    hold: &Hold,
-    (seq, result): (u32, &Value),
-    told: (&[NoticeDraft], &[Channel]),
-    now: Timestamp,
-) -> Result<()> {
-    let execution = at.execution(hold)?;
-    if at.step(hold, seq)?.step.state != StepState::Begun {
-        return Ok(());
-    }
-    at.end(hold, seq, |kept| {
-        kept.end(StepState::Done, Some(result.clone()), now);
-    });
-    at.tell(&execution, told, now);
-    Ok(())
-}
-
 /// [`crate::verbs::Journal::take_over`], given all steps on record; answers whether it changed any.
 pub(crate) fn take_over(
     at: &mut Progress,
@@ -203,10 +160,8 @@ pub(crate) fn take_over(
 ) -> Result<bool> {
     let mut after = at.execution(hold)?.held;
     at.lay_out(hold.execution_id, steps);
-    let was_lost = |kept: &&Kept| {
-        let step = &kept.step;
-        step.kind == StepKind::Turn && step.state == StepState::Begun && step.fence < hold.fence
-    };
+    let was_lost =
+        |kept: &&Kept| kept.step.kind == StepKind::Turn && kept.was_left_by_one_before(hold);
     let lost: Vec<&Kept> = steps.iter().filter(was_lost).collect();
     for kept in &lost {
         lose(at, hold, kept, &mut after, now);
@@ -214,5 +169,6 @@ pub(crate) fn take_over(
     if !lost.is_empty() {
         at.spend(hold, after, 0);
     }
-    Ok(!lost.is_empty())
+    let settled = calling::take_over(at, hold, steps, now);
+    Ok(settled || !lost.is_empty())
 }

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod calling;
 mod claiming;
 mod counting;
 mod desk;

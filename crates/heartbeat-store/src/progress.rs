@@ -10,8 +10,9 @@ use heartbeat_domain::claim::Hold;
 use heartbeat_domain::execution::{Execution, Phase};
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
-use heartbeat_domain::step::{Step, StepKind, StepState};
-use jiff::Timestamp;
+use heartbeat_domain::step::{Decision, Review, Step, StepKind, StepState};
+use heartbeat_domain::tool::Repeat;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::StoreError;
@@ -25,8 +26,9 @@ use crate::verbs::{Channel, Result};
 macro_rules! step_columns {
     () => {
         "s.seq, s.attempt, s.kind, s.state, s.name, s.intent, s.result, s.notes, s.effect_id, \
-         s.tokens, s.micro_reserved, s.micro_charged, s.fence, s.begun_at, s.ended_at, \
-         s.max_tokens, s.micro_input_bound"
+         s.repeat, s.within_ms, s.settles_at, s.late_sent_at, s.decision, s.decided_by, \
+         s.decided_at, s.tokens, s.micro_reserved, s.micro_charged, s.fence, s.begun_at, \
+         s.ended_at, s.max_tokens, s.micro_input_bound"
     };
 }
 
@@ -67,6 +69,10 @@ pub(crate) struct Progress {
     former: BTreeMap<StepKey, Kept>,
     fresh: BTreeSet<StepKey>,
     ended: BTreeSet<StepKey>,
+    /// Steps whose fence, notes or place in the effect ledger changed.
+    changed: BTreeSet<StepKey>,
+    /// Executions of which it changed whether a person has to look at them.
+    marked: BTreeMap<ExecutionId, bool>,
     spent: BTreeSet<ExecutionId>,
     pub(crate) told: Vec<Told>,
 }
@@ -114,6 +120,15 @@ impl Progress {
         standing(place.held.clone(), hold)
     }
 
+    /// The execution, whoever asks.
+    pub(crate) fn known(&self, hold: &Hold) -> Result<&Execution> {
+        let place = self.places.get(&hold.execution_id);
+        let execution = place.map(|place| &place.held.execution);
+        execution
+            .filter(|execution| execution.project_id == hold.project_id)
+            .ok_or(StoreError::NotFound(Thing::Execution))
+    }
+
     /// The latest attempt at a step, if it was begun.
     pub(crate) fn find_step(&self, hold: &Hold, seq: u32) -> Option<&Kept> {
         self.latest.get(&(hold.execution_id, seq))
@@ -157,6 +172,23 @@ impl Progress {
             self.ended
                 .insert((hold.execution_id, seq, kept.step.attempt));
         }
+    }
+
+    /// Changes a step's fence, notes or place in the effect ledger.
+    pub(crate) fn change(&mut self, hold: &Hold, seq: u32, change: impl FnOnce(&mut Kept)) {
+        if let Some(kept) = self.latest.get_mut(&(hold.execution_id, seq)) {
+            change(kept);
+            self.changed
+                .insert((hold.execution_id, seq, kept.step.attempt));
+        }
+    }
+
+    /// Looks, among all steps that are on the desk, whether a person has to look at the execution.
+    pub(crate) fn mark(&mut self, hold: &Hold) {
+        let mut latest = self.latest.iter();
+        let needs_review =
+            latest.any(|((id, _), kept)| *id == hold.execution_id && kept.step.needs_review());
+        self.marked.insert(hold.execution_id, needs_review);
     }
 
     /// Changes what an execution has spent and reserved, and draws what that changes of budgets.
@@ -203,6 +235,21 @@ impl Progress {
     pub(crate) fn ended(&self) -> Vec<StepRow<'_>> {
         let ended = self.ended.difference(&self.fresh);
         ended.filter_map(|key| self.row(key)).collect()
+    }
+
+    /// Steps of which more changed than their end.
+    pub(crate) fn changed(&self) -> Vec<StepRow<'_>> {
+        let changed = self.changed.difference(&self.fresh);
+        changed.filter_map(|key| self.row(key)).collect()
+    }
+
+    /// Executions of which it changed whether a person has to look at them.
+    pub(crate) fn marked(&self) -> Vec<(ProjectId, ExecutionId, bool)> {
+        let marked = self.marked.iter().filter_map(|(id, needs_review)| {
+            let project_id = self.places.get(id)?.held.execution.project_id;
+            Some((project_id, *id, *needs_review))
+        });
+        marked.collect()
     }
 
     /// Executions that spent or reserved.
@@ -252,6 +299,11 @@ impl Kept {
             result: None,
             notes: Vec::new(),
             effect_id: None,
+            repeat: None,
+            within: None,
+            settles_at: None,
+            late_sent_at: None,
+            review: None,
             tokens: 0,
             micro_reserved: 0,
             micro_charged: 0,
@@ -273,6 +325,11 @@ impl Kept {
         self.step.micro_reserved = 0;
         self.step.ended_at = Some(now);
     }
+
+    /// Whether a holder before `hold` left it under way.
+    pub(crate) fn was_left_by_one_before(&self, hold: &Hold) -> bool {
+        self.step.state == StepState::Begun && self.step.fence < hold.fence
+    }
 }
 
 /// Reads [`step_columns`] from the cursor on.
@@ -287,6 +344,11 @@ pub(crate) fn read(c: &mut Cursor<'_>) -> Result<Kept> {
         result: c.find_json()?,
         notes: c.find_json()?.unwrap_or_default(),
         effect_id: c.take()?,
+        repeat: c.find_name(Repeat::find)?,
+        within: c.take::<Option<i64>>()?.map(SignedDuration::from_millis),
+        settles_at: c.find_time()?,
+        late_sent_at: c.find_time()?,
+        review: reviewed(c)?,
         tokens: c.count()?,
         micro_reserved: c.count()?,
         micro_charged: c.count()?,
@@ -299,4 +361,13 @@ pub(crate) fn read(c: &mut Cursor<'_>) -> Result<Kept> {
         max_tokens: c.small()?,
         micro_input_bound: c.count()?,
     })
+}
+
+fn reviewed(c: &mut Cursor<'_>) -> Result<Option<Review>> {
+    let decision = c.find_name(Decision::find)?;
+    let (by, at) = (c.take::<Option<String>>()?, c.find_time()?);
+    Ok(decision
+        .zip(by)
+        .zip(at)
+        .map(|((decision, by), at)| Review { decision, by, at }))
 }

@@ -69,6 +69,10 @@ pub fn router(web: Web) -> Router {
         .route("/heartbeats/{id}", get(pages::heartbeat::show))
         .route("/heartbeats/{id}/{deed}", post(pages::heartbeat::act))
         .route("/executions/{id}", get(pages::execution::show))
+        .route(
+            "/executions/{id}/steps/{seq}/{word}",
+            post(pages::execution::review),
+        )
         .route("/inbox", get(pages::inbox::show))
         .route("/inbox/{id}/ack", post(pages::inbox::acknowledge))
         .route("/live", get(pages::live::follow))

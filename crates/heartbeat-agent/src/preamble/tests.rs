@@ -19,6 +19,7 @@ fn circumstances() -> Circumstances {
         watch: None,
         prompt: "Anything new?".to_owned(),
         model: "openai/x".to_owned(),
+        mark: None,
         tools: ["notify_user", "nothing_to_report"].map(tool).to_vec(),
         max_tokens: 4_096,
     }

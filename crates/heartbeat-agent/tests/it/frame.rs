@@ -29,6 +29,7 @@ fn circumstances(world: &World) -> Circumstances {
         watch: None,
         prompt: "P".repeat(3_000),
         model: BOTH[0].to_owned(),
+        mark: None,
         tools: world.toolbox.specs(),
         max_tokens: 4_096,
     }

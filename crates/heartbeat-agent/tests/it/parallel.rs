@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use heartbeat_agent::model::scripted::{Scripted, calls, say};
 use heartbeat_agent::session::Session;
 use heartbeat_agent::settings::{Dialect, NamedModel};
-use heartbeat_agent::{ModelSettings, Models, Toolbox};
-use heartbeat_domain::conversation::{ToolCall, ToolOutput, ToolSpec};
+use heartbeat_agent::{Attempt, Halt, Made, ModelSettings, Models, Toolbox};
+use heartbeat_domain::conversation::{ToolOutput, ToolSpec};
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -30,19 +30,19 @@ impl Toolbox for Crowd {
         World::new().toolbox.specs()
     }
 
-    async fn call(&self, call: &ToolCall) -> ToolOutput {
-        if call.name == "host_status" {
+    async fn call(&self, attempt: Attempt<'_>) -> Result<Made, Halt> {
+        if attempt.call.name == "host_status" {
             std::future::pending::<()>().await;
         }
         let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(inside, Ordering::SeqCst);
         tokio::task::yield_now().await;
         self.inside.fetch_sub(1, Ordering::SeqCst);
-        ToolOutput::text("seen")
+        Ok(Made::Answered(ToolOutput::text("seen")))
     }
 
-    fn parallel_safe(&self, _: &str) -> bool {
-        self.together
+    fn lane(&self, _: &str) -> Option<String> {
+        (!self.together).then(|| "one".to_owned())
     }
 }
 
@@ -74,7 +74,7 @@ async fn calls_of_one_turn_run_together_where_allowed_and_one_by_one_where_not()
 }
 
 #[tokio::test]
-async fn a_call_that_never_ends_is_left_unknown_when_the_time_is_up_and_its_neighbour_recorded() {
+async fn a_call_that_never_ends_is_left_open_when_the_time_is_up_and_its_neighbour_recorded() {
     let world = World::new();
     let crowd = Crowd {
         together: true,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use heartbeat_agent::journal::{Begun, BegunTurn, Halt, Journal, StepSeq};
 use heartbeat_agent::model::{ModelError, Provider};
 use heartbeat_agent::session::{Ended, Session};
-use heartbeat_agent::{Limits, Toolbox, Waiter};
+use heartbeat_agent::{Attempt, Limits, Made, Toolbox, Waiter};
 use heartbeat_domain::conversation::{Message, ToolCall, ToolOutput, ToolSpec, Turn, TurnRequest};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -108,9 +108,9 @@ impl Journal for MemoryJournal {
         })
     }
 
-    async fn record_call(&self, seq: StepSeq, output: &ToolOutput) -> Result<(), Halt> {
+    async fn record_call(&self, seq: StepSeq, made: &Made) -> Result<(), Halt> {
         self.verb(format!("record {seq}"), |r| {
-            drop(r.calls.insert(seq, Some(output.clone())))
+            drop(r.calls.insert(seq, Some(made.output().clone())))
         })
     }
 
@@ -213,13 +213,14 @@ impl Toolbox for FakeToolbox {
             .to_vec()
     }
 
-    async fn call(&self, call: &ToolCall) -> ToolOutput {
-        self.called.lock().unwrap().push(call.name.clone());
-        (self.call)(call)
+    async fn call(&self, attempt: Attempt<'_>) -> Result<Made, Halt> {
+        let name = attempt.call.name.clone();
+        self.called.lock().unwrap().push(name);
+        Ok(Made::Answered((self.call)(attempt.call)))
     }
 
-    fn parallel_safe(&self, name: &str) -> bool {
-        !self.alone.contains(&name)
+    fn lane(&self, name: &str) -> Option<String> {
+        self.alone.contains(&name).then(|| "alone".to_owned())
     }
 }
 
@@ -257,6 +258,7 @@ impl World {
             waiter: &self.waiter,
             limits: &self.limits,
             seed: 7,
+            mark: "k7",
         }
     }
 

@@ -24,6 +24,8 @@ pub struct LogsRequest {
     /// `success`, `error`, `skipped`, `cancelled`, `running` or `waiting`; all that ended where left
     /// out.
     pub status: Option<String>,
+    /// Only those that a person has to look at, or only those that nobody has to.
+    pub needs_review: Option<bool>,
     /// 1 and up.
     pub page: Option<u32>,
     /// 1 to 100; 20 where left out.
@@ -171,6 +173,16 @@ pub struct StepObject {
     pub notes: Vec<String>,
     /// Stable id of a call's effect.
     pub effect_id: Option<String>,
+    /// What may be done about a call whose answer is lost: `safe`, `by_effect_id` or `never`.
+    pub repeat: Option<&'static str>,
+    /// When a holder sent the call that was fenced by then, as it found out afterwards.
+    pub late_sent_at: Option<String>,
+    /// A person's word on a call whose outcome is unknown: `done` or `not_done`.
+    pub decision: Option<&'static str>,
+    /// Who gave it.
+    pub decided_by: Option<String>,
+    /// When.
+    pub decided_at: Option<String>,
     /// Tokens of a turn.
     pub tokens_used: u64,
     /// What it cost, in millionths of a credit.
@@ -186,6 +198,7 @@ pub struct StepObject {
 impl From<Step> for StepObject {
     fn from(step: Step) -> Self {
         let begun = step.begun_at.as_millisecond();
+        let review = step.review;
         Self {
             seq: step.seq,
             attempt: step.attempt,
@@ -196,6 +209,11 @@ impl From<Step> for StepObject {
             result: step.result,
             notes: step.notes,
             effect_id: step.effect_id,
+            repeat: step.repeat.map(|repeat| repeat.as_str()),
+            late_sent_at: step.late_sent_at.map(instant),
+            decision: review.as_ref().map(|review| review.decision.as_str()),
+            decided_at: review.as_ref().map(|review| instant(review.at)),
+            decided_by: review.map(|review| review.by),
             tokens_used: step.tokens,
             micro_credits: step.micro_charged,
             begun_at: instant(step.begun_at),
@@ -203,6 +221,30 @@ impl From<Step> for StepObject {
             duration_ms: step.ended_at.map(|at| at.as_millisecond() - begun),
         }
     }
+}
+
+/// Says whether a call whose outcome is unknown happened.
+#[derive(Clone, Debug, ToSchema)]
+pub struct ReviewRequest {
+    /// The project.
+    pub project_id: String,
+    /// The agent, by UUID or row number.
+    pub bot_id: String,
+    /// The execution: `uuid` of a log.
+    pub execution_id: String,
+    /// The call: `seq` of a step.
+    pub step: u32,
+    /// `done` or `not_done`.
+    pub outcome: String,
+}
+
+/// A call with a person's word on it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReviewResponse {
+    /// The call.
+    pub step: StepObject,
+    /// Whether other calls of the execution wait for a word.
+    pub needs_review: bool,
 }
 
 /// Triggers a heartbeat and waits for its end.

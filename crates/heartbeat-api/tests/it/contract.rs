@@ -31,6 +31,7 @@ POST /v1/bot/heartbeat/cancel
 POST /v1/bot/heartbeat/configure
 POST /v1/bot/heartbeat/disable
 POST /v1/bot/heartbeat/enable
+POST /v1/bot/heartbeat/review
 POST /v1/bot/heartbeat/trigger
 POST /v1/bot/notification/ack
 POST /v1/bot/tool

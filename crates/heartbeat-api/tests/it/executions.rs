@@ -1,7 +1,9 @@
 //! Logs, one log, stats.
 
-use heartbeat_domain::execution::{BreakerEffect, Outcome};
+use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome};
 use heartbeat_domain::reason::Reason;
+use heartbeat_domain::tool::Repeat;
+use heartbeat_store::verbs::{CallIntent, CallRecord};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -149,6 +151,56 @@ async fn one_log_has_its_steps() {
         .send("GET", &path, "")
         .await
         .refused(404, "EXECUTION_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_persons_word_on_an_unknown_call_clears_the_mark() {
+    let world = World::new().await;
+    world
+        .heartbeat(json!({ "prompt": "p", "enabled": true }))
+        .await;
+    world.clock.advance(SignedDuration::from_mins(30));
+    let hold = world.claim(world.node().await).await;
+    let now = world.control.now();
+    let call = CallIntent {
+        seq: 2,
+        tool: "mail__send".into(),
+        call: json!({ "id": "a", "name": "mail__send", "arguments": {} }),
+        effect_id: "e.2".into(),
+        repeat: Repeat::Never,
+        within: SignedDuration::from_secs(60),
+    };
+    world.store.begin_calls(&hold, &[call], now).await.unwrap();
+    let record = CallRecord {
+        seq: 2,
+        result: json!({ "text": "outcome_unknown", "is_error": true }),
+        unknown: true,
+    };
+    let recorded = world.store.record_call(&hold, &record, (&[], &[]), now);
+    recorded.await.unwrap();
+    let ending = Ending::plain(Outcome::Success);
+    world.store.finish(&hold, &ending, &[], now).await.unwrap();
+    let waiting = async || {
+        let query = "&needs_review=true";
+        let logs = world.get("/v1/bot/heartbeat/logs", query).await.json();
+        logs["total"].as_u64().unwrap()
+    };
+    assert_eq!(waiting().await, 1);
+    let word = |step: u32, outcome: &str| json!({ "execution_id": hold.execution_id, "step": step, "outcome": outcome });
+    let path = "/v1/bot/heartbeat/review";
+    let wrong = world.post(path, word(2, "perhaps")).await;
+    wrong.refused(400, "INVALID_PARAMETER");
+    let missing = world.post(path, word(7, "done")).await;
+    missing.refused(404, "STEP_NOT_FOUND");
+    assert_eq!(waiting().await, 1);
+    for _ in 0..2 {
+        let answer = world.post(path, word(2, "not_done")).await.json();
+        assert_eq!(answer["needs_review"], false);
+        assert_eq!(answer["step"]["decision"], "not_done");
+        let by = answer["step"]["decided_by"].as_str().unwrap();
+        assert!(by.starts_with("key "), "{by}");
+    }
+    assert_eq!(waiting().await, 0);
 }
 
 #[tokio::test]

@@ -1,16 +1,17 @@
-//! `heartbeat logs` and `heartbeat log`.
+//! `heartbeat logs`, `heartbeat log` and `heartbeat review`.
 
 use std::collections::HashSet;
 
 use heartbeat_domain::execution::{Execution, Phase, Status};
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
+use heartbeat_domain::step::{Decision, Review, Step, StepKind};
 use heartbeat_engine::control::Control;
-use heartbeat_store::verbs::{LogFilter, LogState, Page};
+use heartbeat_store::verbs::{LogFilter, LogState, Page, ReviewAsk};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{find, show};
-use crate::args::{HeartbeatArgs, LogArgs, LogsArgs};
+use crate::args::{HeartbeatArgs, LogArgs, LogsArgs, ReviewArgs};
 use crate::output::{BadArgument, Out};
 
 const HEADING: [&str; 8] = [
@@ -67,6 +68,7 @@ async fn filter(ask: &LogsArgs, control: &Control) -> anyhow::Result<(ProjectId,
         };
         filter.heartbeat_id = Some(find::heartbeat(control, &target).await?.0.id);
     }
+    filter.needs_review = ask.needs_review.then_some(true);
     filter.state = ask.status.as_deref().map(state).transpose()?;
     Ok((project.id, filter))
 }
@@ -134,10 +136,7 @@ fn row(execution: &Execution) -> Vec<String> {
 
 /// Prints one execution with its steps.
 pub(crate) async fn log(ask: &LogArgs, control: &Control, out: &mut Out) -> anyhow::Result<()> {
-    let id: ExecutionId = ask
-        .execution
-        .parse()
-        .map_err(|_| BadArgument(format!("`{}` is not an execution's id", ask.execution)))?;
+    let id = execution_id(&ask.execution)?;
     let project = control.pick_project(ask.within.project.as_deref()).await?;
     let execution = control.store().execution(project.id, id).await?;
     let steps = control.store().steps(project.id, id).await?;
@@ -148,21 +147,80 @@ pub(crate) async fn log(ask: &LogArgs, control: &Control, out: &mut Out) -> anyh
     }
     out.line(&row(&execution).join("  "));
     for step in &steps {
-        let took = step
-            .ended_at
-            .map(|end| show::millis(end.as_millisecond() - step.begun_at.as_millisecond()));
+        print_step(step, out);
+    }
+    Ok(())
+}
+
+fn execution_id(text: &str) -> anyhow::Result<ExecutionId> {
+    text.parse()
+        .map_err(|_| BadArgument(format!("`{text}` is not an execution's id")).into())
+}
+
+/// Prints a step: what it is, then what went in and what came out.
+fn print_step(step: &Step, out: &mut Out) {
+    let took = step
+        .ended_at
+        .map(|end| show::millis(end.as_millisecond() - step.begun_at.as_millisecond()));
+    out.line(&format!(
+        "{:>3}  {:<8} {:<16} {:<20} {:>8}  {} tokens  {} credits",
+        step.seq,
+        step.kind.as_str(),
+        step.state.as_str(),
+        step.name,
+        took.unwrap_or_default(),
+        step.tokens,
+        micro(step.micro_charged),
+    ));
+    if step.kind != StepKind::Turn {
+        out.line(&format!("       in   {}", step.intent));
+    }
+    if let Some(result) = &step.result {
+        out.line(&format!("       out  {result}"));
+    }
+    if let Some(at) = step.late_sent_at {
+        let at = show::instant(at);
         out.line(&format!(
-            "{:>3}  {:<8} {:<12} {:<20} {:>8}  {} tokens",
-            step.seq,
-            step.kind.as_str(),
-            step.state.as_str(),
-            step.name,
-            took.unwrap_or_default(),
-            step.tokens
+            "       sent at {at} by a node that had lost its hold"
         ));
-        for line in &step.notes {
-            out.line(&format!("       {line}"));
-        }
+    }
+    if let Some(Review { decision, by, at }) = &step.review {
+        let (word, at) = (decision.as_str(), show::instant(*at));
+        out.line(&format!("       {word}, says {by} at {at}"));
+    }
+    for line in &step.notes {
+        out.line(&format!("       {line}"));
+    }
+}
+
+/// Micro-credits as credits.
+fn micro(amount: u64) -> String {
+    format!("{}.{:06}", amount / 1_000_000, amount % 1_000_000)
+}
+
+/// Keeps a person's word on a call whose outcome is unknown.
+pub(crate) async fn review(
+    ask: &ReviewArgs,
+    control: &Control,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let decision = Decision::find(&ask.outcome)
+        .ok_or_else(|| BadArgument(format!("`{}` must be done or not_done", ask.outcome)))?;
+    let asked = ReviewAsk {
+        execution_id: execution_id(&ask.execution)?,
+        seq: ask.step,
+        decision,
+        by: "the command line".to_owned(),
+    };
+    let project = control.pick_project(ask.within.project.as_deref()).await?;
+    let step = control
+        .store()
+        .review(project.id, &asked, control.now())
+        .await?;
+    if out.is_json() {
+        out.value(&show::step(&step));
+    } else {
+        print_step(&step, out);
     }
     Ok(())
 }

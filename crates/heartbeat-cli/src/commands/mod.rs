@@ -69,6 +69,7 @@ async fn dispatch(
         Command::Resume(ask) => reach::resume(&ask, control, out).await?,
         Command::Logs(ask) => executions::logs(ask, control, out).await?,
         Command::Log(ask) => executions::log(&ask, control, out).await?,
+        Command::Review(ask) => executions::review(&ask, control, out).await?,
         Command::Stats(ask) => stats::run(&ask, control, out).await?,
         Command::Inbox(ask) => inbox::run(&ask, control, out).await?,
         Command::Serve(_) | Command::Next(_) | Command::Doctor | Command::Config(_) => {

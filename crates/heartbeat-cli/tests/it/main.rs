@@ -13,6 +13,7 @@ mod api_contract;
 mod bad_database;
 mod bad_input;
 mod command_line;
+mod effects;
 mod first_beat;
 mod kill;
 mod next;

@@ -103,6 +103,12 @@ impl World {
             ids: Arc::clone(&self.ids),
             models: Arc::new(Outside),
             observe: Arc::new(Outside),
+            hands: Arc::new(heartbeat_tools::McpHands::new(
+                heartbeat_tools::Outgoing::default(),
+                heartbeat_tools::DeclaredServers::default(),
+                1,
+            )),
+            web: None,
             carrier: Arc::new(Outside),
             plans: Arc::new(Plans::with(vec![plan])),
             settings: Arc::new(EngineSettings::default()),

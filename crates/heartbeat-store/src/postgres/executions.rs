@@ -47,7 +47,7 @@ const PRUNE_STEPS: &str = "DELETE FROM steps \
     (SELECT s.execution_id, s.seq, s.attempt FROM steps s \
     JOIN executions e ON e.project_id = s.project_id AND e.id = s.execution_id \
     WHERE s.project_id = $1 AND s.execution_id < $2 AND e.finished_at < $3 \
-    ORDER BY s.execution_id, s.seq, s.attempt LIMIT $4)";
+    AND NOT e.needs_review ORDER BY s.execution_id, s.seq, s.attempt LIMIT $4)";
 
 const PRUNE_STEPS_OF_ROWS: &str = "DELETE FROM steps WHERE project_id = $1 \
     AND execution_id IN (SELECT id FROM executions WHERE project_id = $1 AND id < $2 \
@@ -231,6 +231,12 @@ fn narrow(query: &mut QueryBuilder<Postgres>, project_id: ProjectId, filter: &Lo
     }
     if let Some(to) = filter.to {
         query.push(" AND e.due_at < ").push_bind(ms(to));
+    }
+    match filter.needs_review {
+        // As the index on what waits for a person has it.
+        Some(true) => drop(query.push(" AND e.needs_review")),
+        Some(false) => drop(query.push(" AND NOT e.needs_review")),
+        None => {}
     }
 }
 

@@ -37,6 +37,7 @@ migrations! {
     15 "0015_deliveries",
     16 "0016_facts",
     17 "0017_tool_servers",
+    18 "0018_ledger",
 }
 
 /// Whether our first table is there, and any other: both as of one moment, since another node may be

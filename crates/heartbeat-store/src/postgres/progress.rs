@@ -69,6 +69,8 @@ pub(super) async fn load(tx: &mut Tx, abouts: &[About]) -> Result<Progress> {
 pub(super) async fn write(tx: &mut Tx, progress: &Progress) -> Result<()> {
     steps::end(tx, &progress.ended()).await?;
     steps::insert(tx, &progress.fresh()).await?;
+    steps::change(tx, &progress.changed()).await?;
+    steps::mark(tx, &progress.marked()).await?;
     SPEND
         .write(tx, &progress.spent(), |statement, row| {
             statement

@@ -198,6 +198,8 @@ CREATE INDEX executions_asked_to_stop ON executions USING btree (holder) WHERE (
 
 CREATE INDEX executions_by_bot ON executions USING btree (project_id, bot_id, created_at, id);
 
+CREATE INDEX executions_to_review ON executions USING btree (project_id, created_at, id) WHERE needs_review;
+
 CREATE TABLE steps (
     project_id uuid NOT NULL,
     execution_id uuid NOT NULL,
@@ -218,11 +220,22 @@ CREATE TABLE steps (
     fence bigint NOT NULL,
     begun_at bigint NOT NULL,
     ended_at bigint,
+    repeat text,
+    within_ms bigint,
+    settles_at bigint,
+    late_sent_at bigint,
+    decision text,
+    decided_by text,
+    decided_at bigint,
     CONSTRAINT steps_kind_is_known CHECK ((kind = ANY (ARRAY['request'::text, 'turn'::text, 'call'::text]))),
     CONSTRAINT steps_state_is_known CHECK ((state = ANY (ARRAY['begun'::text, 'done'::text, 'failed'::text, 'lost_turn'::text, 'outcome_unknown'::text]))),
     CONSTRAINT steps_begun_have_no_end CHECK (((state = 'begun'::text) = (ended_at IS NULL))),
     CONSTRAINT steps_reserve_only_while_begun CHECK (((state = 'begun'::text) OR (micro_reserved = 0))),
-    CONSTRAINT steps_pkey PRIMARY KEY (project_id, execution_id, seq, attempt)
+    CONSTRAINT steps_pkey PRIMARY KEY (project_id, execution_id, seq, attempt),
+    CONSTRAINT steps_repeat_is_known CHECK ((repeat = ANY (ARRAY['safe'::text, 'by_effect_id'::text, 'never'::text]))),
+    CONSTRAINT steps_within_is_not_negative CHECK ((within_ms >= 0)),
+    CONSTRAINT steps_decision_is_known CHECK ((decision = ANY (ARRAY['done'::text, 'not_done'::text]))),
+    CONSTRAINT steps_decision_is_signed CHECK ((((decision IS NULL) = (decided_at IS NULL)) AND ((decision IS NULL) = (decided_by IS NULL))))
 );
 
 CREATE TABLE budgets (

@@ -44,7 +44,8 @@ const PAUSES: &str = "SELECT reason, since, resumes_at, ended_at FROM pauses \
 
 const PRUNE_STEPS: &str = "DELETE FROM steps WHERE rowid IN (SELECT s.rowid FROM steps s \
     JOIN executions e ON e.project_id = s.project_id AND e.id = s.execution_id \
-    WHERE s.project_id = $1 AND s.execution_id < $2 AND e.finished_at < $3 LIMIT $4)";
+    WHERE s.project_id = $1 AND s.execution_id < $2 AND e.finished_at < $3 \
+    AND NOT e.needs_review LIMIT $4)";
 
 const PRUNE_STEPS_OF_ROWS: &str = "DELETE FROM steps WHERE project_id = $1 \
     AND execution_id IN (SELECT id FROM executions WHERE project_id = $1 AND id < $2 \
@@ -227,6 +228,12 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, project_id: ProjectId, filter: &LogF
     }
     if let Some(to) = filter.to {
         query.push(" AND e.due_at < ").push_bind(ms(to));
+    }
+    match filter.needs_review {
+        // As the index on what waits for a person has it.
+        Some(true) => drop(query.push(" AND e.needs_review")),
+        Some(false) => drop(query.push(" AND NOT e.needs_review")),
+        None => {}
     }
 }
 

@@ -10,9 +10,12 @@ use serde_json::Value;
 
 use super::tx::{Tx, sql};
 use super::{SqliteStore, executions, progress, steps};
+use crate::calling;
 use crate::journaling::{self, about, drawing};
 use crate::progress::Progress;
-use crate::verbs::{CallIntent, Channel, Intent, Journal, Result, TurnIntent, TurnRecord};
+use crate::verbs::{
+    CallIntent, CallRecord, Channel, Intent, Journal, Result, ReviewAsk, TurnIntent, TurnRecord,
+};
 
 const NOTE: &str = "UPDATE steps SET notes = $5 \
     WHERE project_id = $1 AND execution_id = $2 AND seq = $3 AND attempt = $4";
@@ -53,28 +56,48 @@ impl Journal for SqliteStore {
     ) -> Result<Intent> {
         let (hold, calls) = (*hold, calls.to_vec());
         let first = calls.first().map_or(0, |call| call.seq);
-        let work = move |at: &mut Progress| journaling::begin_calls(at, &hold, &calls, now);
-        self.go_on(about(&hold, first), work).await
+        let asked = calls.clone();
+        let work = move |at: &mut Progress| calling::begin(at, &hold, &asked, now);
+        match self.go_on(about(&hold, first), work).await? {
+            Some(intent) => Ok(intent),
+            None => {
+                self.write(move |tx| Box::pin(begin_again(tx, hold, calls, now)))
+                    .await
+            }
+        }
     }
 
     async fn record_call(
         &self,
         hold: &Hold,
-        (seq, result): (u32, &Value),
+        record: &CallRecord,
         (notices, channels): (&[NoticeDraft], &[Channel]),
         now: Timestamp,
     ) -> Result<()> {
-        let (hold, result) = (*hold, result.clone());
+        let (hold, record) = (*hold, record.clone());
+        let about = about(&hold, record.seq);
         let (notices, channels) = (notices.to_vec(), channels.to_vec());
         let work = move |at: &mut Progress| {
-            journaling::record_call(at, &hold, (seq, &result), (&notices, &channels), now)
+            calling::record(at, &hold, &record, (&notices, &channels), now)
         };
-        self.go_on(about(&hold, seq), work).await
+        self.go_on(about, work).await
     }
 
     async fn note_step(&self, hold: &Hold, seq: u32, note: &str) -> Result<()> {
         let (hold, note) = (*hold, note.to_owned());
         self.write(move |tx| Box::pin(note_step(tx, hold, seq, note)))
+            .await
+    }
+
+    async fn late_send(&self, hold: &Hold, seq: u32, sent_at: Timestamp) -> Result<()> {
+        let hold = *hold;
+        self.write(move |tx| Box::pin(late_send(tx, hold, seq, sent_at)))
+            .await
+    }
+
+    async fn review(&self, project_id: ProjectId, ask: &ReviewAsk, now: Timestamp) -> Result<Step> {
+        let ask = ask.clone();
+        self.write(move |tx| Box::pin(review(tx, project_id, ask, now)))
             .await
     }
 
@@ -94,6 +117,39 @@ async fn take_over(tx: &mut Tx, hold: Hold, now: Timestamp) -> Result<Vec<Step>>
         steps = steps::of(tx.conn(), hold.project_id, hold.execution_id).await?;
     }
     Ok(steps.into_iter().map(|kept| kept.step).collect())
+}
+
+async fn begin_again(
+    tx: &mut Tx,
+    hold: Hold,
+    calls: Vec<CallIntent>,
+    now: Timestamp,
+) -> Result<Intent> {
+    let mut at = progress::load(tx, &[about(&hold, 0)]).await?;
+    let steps = steps::of(tx.conn(), hold.project_id, hold.execution_id).await?;
+    let intent = calling::begin_again(&mut at, &hold, (&calls, &steps), now)?;
+    progress::write(tx, &at).await?;
+    Ok(intent)
+}
+
+async fn late_send(tx: &mut Tx, hold: Hold, seq: u32, sent_at: Timestamp) -> Result<()> {
+    let mut at = progress::load(tx, &[about(&hold, seq)]).await?;
+    calling::late_send(&mut at, &hold, seq, sent_at)?;
+    progress::write(tx, &at).await
+}
+
+async fn review(
+    tx: &mut Tx,
+    project_id: ProjectId,
+    ask: ReviewAsk,
+    now: Timestamp,
+) -> Result<Step> {
+    let hold = calling::nobodys(project_id, &ask);
+    let mut at = progress::load(tx, &[about(&hold, ask.seq)]).await?;
+    let steps = steps::of(tx.conn(), project_id, ask.execution_id).await?;
+    let step = calling::review(&mut at, &hold, (&ask, &steps), now)?;
+    progress::write(tx, &at).await?;
+    Ok(step)
 }
 
 async fn note_step(tx: &mut Tx, hold: Hold, seq: u32, note: String) -> Result<()> {

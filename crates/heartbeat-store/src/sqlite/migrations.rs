@@ -37,6 +37,7 @@ migrations! {
     15 "0015_deliveries",
     16 "0016_facts",
     17 "0017_tool_servers",
+    18 "0018_ledger",
 }
 
 const TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'";

@@ -233,7 +233,12 @@ CREATE TABLE steps (
     micro_charged BIGINT NOT NULL,
     fence BIGINT NOT NULL,
     begun_at BIGINT NOT NULL,
-    ended_at BIGINT,
+    ended_at BIGINT, repeat TEXT
+    CONSTRAINT steps_repeat_is_known CHECK (repeat IN ('safe', 'by_effect_id', 'never')), within_ms BIGINT
+    CONSTRAINT steps_within_is_not_negative CHECK (within_ms >= 0), settles_at BIGINT, late_sent_at BIGINT, decision TEXT
+    CONSTRAINT steps_decision_is_known CHECK (decision IN ('done', 'not_done')), decided_by TEXT, decided_at BIGINT
+    CONSTRAINT steps_decision_is_signed
+        CHECK ((decision IS NULL) = (decided_at IS NULL) AND (decision IS NULL) = (decided_by IS NULL)),
     CONSTRAINT steps_pkey PRIMARY KEY (project_id, execution_id, seq, attempt),
     CONSTRAINT steps_kind_is_known CHECK (kind IN ('request', 'turn', 'call')),
     CONSTRAINT steps_state_is_known
@@ -353,3 +358,5 @@ CREATE TABLE tool_servers (
     CONSTRAINT tool_servers_fresh_is_known CHECK (fresh IN ('allowed', 'asks', 'off')),
     CONSTRAINT tool_servers_names_are_of_values CHECK ((headers IS NULL) = (header_names = '[]'))
 );
+
+CREATE INDEX executions_to_review ON executions (project_id, created_at, id) WHERE needs_review;

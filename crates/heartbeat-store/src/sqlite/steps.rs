@@ -1,6 +1,7 @@
 //! Steps as rows: read all of an execution's, written many at a time.
 
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
+use heartbeat_domain::tool::Repeat;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
@@ -8,16 +9,17 @@ use super::batch::Batch;
 use super::failure::failure;
 use super::rows::{Cursor, int, ms};
 use super::tx::{Statement, Tx, sql};
+use crate::calling::whole_millis;
 use crate::progress::{self, Kept, StepRow, step_columns};
 use crate::verbs::Result;
 
 static INSERT: Batch = Batch::new(
     "INSERT INTO steps (project_id, execution_id, seq, attempt, kind, state, name, intent, \
      effect_id, max_tokens, micro_reserved, micro_input_bound, fence, begun_at, ended_at, result, \
-     tokens, micro_charged, notes) SELECT column1, column2, column3, column4, column5, column6, \
-     column7, column8, column9, column10, column11, column12, column13, column14, column15, \
-     column16, column17, column18, '[]' FROM (VALUES",
-    18,
+     tokens, micro_charged, repeat, within_ms, notes) SELECT column1, column2, column3, column4, \
+     column5, column6, column7, column8, column9, column10, column11, column12, column13, \
+     column14, column15, column16, column17, column18, column19, column20, '[]' FROM (VALUES",
+    20,
     ") WHERE true ON CONFLICT (project_id, execution_id, seq, attempt) DO NOTHING",
 );
 
@@ -29,6 +31,24 @@ static END: Batch = Batch::new(
      micro_charged = v.micro, micro_reserved = 0, ended_at = v.ended_at FROM v \
      WHERE steps.project_id = v.project_id AND steps.execution_id = v.execution_id \
      AND steps.seq = v.seq AND steps.attempt = v.attempt",
+);
+
+static CHANGE: Batch = Batch::new(
+    "WITH v(project_id, execution_id, seq, attempt, fence, notes, settles_at, late_sent_at, \
+     decision, decided_by, decided_at) AS (VALUES",
+    11,
+    ") UPDATE steps SET fence = v.fence, notes = v.notes, settles_at = v.settles_at, \
+     late_sent_at = v.late_sent_at, decision = v.decision, decided_by = v.decided_by, \
+     decided_at = v.decided_at FROM v \
+     WHERE steps.project_id = v.project_id AND steps.execution_id = v.execution_id \
+     AND steps.seq = v.seq AND steps.attempt = v.attempt",
+);
+
+static MARK: Batch = Batch::new(
+    "WITH v(project_id, id, needs_review) AS (VALUES",
+    3,
+    ") UPDATE executions SET needs_review = v.needs_review FROM v \
+     WHERE executions.project_id = v.project_id AND executions.id = v.id",
 );
 
 const ALL: &str = concat!(
@@ -74,6 +94,39 @@ pub(super) async fn end(tx: &mut Tx, rows: &[StepRow<'_>]) -> Result<()> {
     .map(drop)
 }
 
+/// Writes what else changed of steps than their end.
+pub(super) async fn change(tx: &mut Tx, rows: &[StepRow<'_>]) -> Result<()> {
+    CHANGE
+        .write(tx, rows, |statement, (project, execution, kept)| {
+            let step = &kept.step;
+            let review = step.review.as_ref();
+            let notes = serde_json::to_string(&step.notes);
+            statement
+                .bind(project.0)
+                .bind(execution.0)
+                .bind(i64::from(step.seq))
+                .bind(i64::from(step.attempt))
+                .bind(step.fence)
+                .bind(notes.expect("a list of texts always serialises"))
+                .bind(step.settles_at.map(ms))
+                .bind(step.late_sent_at.map(ms))
+                .bind(review.map(|review| review.decision.as_str()))
+                .bind(review.map(|review| review.by.clone()))
+                .bind(review.map(|review| ms(review.at)))
+        })
+        .await
+        .map(drop)
+}
+
+/// Writes of which executions a person has to look at.
+pub(super) async fn mark(tx: &mut Tx, rows: &[(ProjectId, ExecutionId, bool)]) -> Result<()> {
+    MARK.write(tx, rows, |statement, (project, id, needs_review)| {
+        statement.bind(project.0).bind(id.0).bind(*needs_review)
+    })
+    .await
+    .map(drop)
+}
+
 fn bind(
     statement: Statement<'static>,
     (project, execution, kept): &StepRow<'_>,
@@ -98,4 +151,6 @@ fn bind(
         .bind(step.result.as_ref().map(Value::to_string))
         .bind(int(step.tokens))
         .bind(int(step.micro_charged))
+        .bind(step.repeat.map(Repeat::as_str))
+        .bind(step.within.map(whole_millis))
 }

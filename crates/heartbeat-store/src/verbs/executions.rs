@@ -25,6 +25,8 @@ pub struct LogFilter {
     pub from: Option<Timestamp>,
     /// Due before.
     pub to: Option<Timestamp>,
+    /// Whether a person has to look at it.
+    pub needs_review: Option<bool>,
 }
 
 /// What a filter by `status` asks for.
@@ -86,7 +88,8 @@ pub trait Executions: Send + Sync {
     ) -> Result<Vec<PauseRecord>>;
 
     /// Deletes steps and rows that are older than the limits, at most `most` of each; answers how
-    /// many went. Open executions stay.
+    /// many went. Open executions stay, and the steps of those that wait for a person's word stay
+    /// as long as their rows.
     async fn prune(
         &self,
         project_id: ProjectId,

@@ -6,8 +6,9 @@ use heartbeat_domain::claim::Hold;
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::reason::Reason;
-use heartbeat_domain::step::Step;
-use jiff::Timestamp;
+use heartbeat_domain::step::{Decision, Step};
+use heartbeat_domain::tool::Repeat;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Channel, Result};
@@ -56,6 +57,34 @@ pub struct CallIntent {
     pub call: Value,
     /// Stable id of its effect.
     pub effect_id: String,
+    /// What may be done about it if its answer is lost.
+    pub repeat: Repeat,
+    /// Longest time from its first byte to its end.
+    pub within: SignedDuration,
+}
+
+/// The outcome of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    /// Place in the execution.
+    pub seq: u32,
+    /// What the model is told.
+    pub result: Value,
+    /// Whether it was sent and no answer is known.
+    pub unknown: bool,
+}
+
+/// A person's word on a call whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewAsk {
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// Place in the execution.
+    pub seq: u32,
+    /// The word.
+    pub decision: Decision,
+    /// Who gives it.
+    pub by: String,
 }
 
 /// The outcome of a turn.
@@ -74,7 +103,7 @@ pub struct TurnRecord {
 }
 
 /// The journal. Every writing verb is fenced: `Fenced` unless `hold` is the current one and the
-/// execution is open.
+/// execution is open. Two are not, and say so: [`Journal::late_send`] and [`Journal::review`].
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Writes step 0 down, or answers what is on record for it.
@@ -82,7 +111,12 @@ pub trait Journal: Send + Sync {
 
     /// Replays for a new holder: turns of former holders that were under way become `lost_turn`,
     /// their reservations settled at their input bound; everything on record is answered in order.
-    /// Idempotent.
+    ///
+    /// Calls of former holders that were under way get `settles_at`, `now` and the call's `within`,
+    /// unless they have it already: a former lease has ended by `now`, so none of their bytes is
+    /// on its way after that. Those that may never be repeated become `outcome_unknown`, with the
+    /// words for the model as their result, and the execution `needs_review`, in the same
+    /// transaction; the others stay `begun`. Idempotent.
     async fn take_over(&self, hold: &Hold, now: Timestamp) -> Result<Vec<Step>>;
 
     /// Writes a turn's intent down and reserves its worst case on every level of budget, in one
@@ -92,7 +126,12 @@ pub trait Journal: Send + Sync {
     /// Writes a turn's outcome down and settles its reservation. A repeat changes nothing.
     async fn record_turn(&self, hold: &Hold, record: &TurnRecord, now: Timestamp) -> Result<()>;
 
-    /// Writes down the calls of one turn together. Answers `Go` or `Cancelled`. Idempotent.
+    /// Writes down the calls of one turn together. Answers `Go` or `Cancelled`. Idempotent under
+    /// (execution, seq, fence).
+    ///
+    /// A call of a former holder that is still `begun` becomes this holder's: it keeps its effect
+    /// id, class and arguments, its `settles_at` goes and a line in its notes says that it is made
+    /// again. `Conflict` if it may never be repeated. Calls that have ended stay as they are.
     async fn begin_calls(
         &self,
         hold: &Hold,
@@ -101,17 +140,35 @@ pub trait Journal: Send + Sync {
     ) -> Result<Intent>;
 
     /// Writes a call's result down, and the notices that it makes, with a delivery for each of
-    /// `channels`: exactly once, whatever is repeated.
+    /// `channels`: exactly once, whatever is repeated. One whose outcome is unknown becomes
+    /// `outcome_unknown` and the execution `needs_review`, in the same transaction.
     async fn record_call(
         &self,
         hold: &Hold,
-        (seq, result): (u32, &Value),
+        record: &CallRecord,
         (notices, channels): (&[NoticeDraft], &[Channel]),
         now: Timestamp,
     ) -> Result<()>;
 
     /// Adds a line to a step's notes.
     async fn note_step(&self, hold: &Hold, seq: u32, note: &str) -> Result<()>;
+
+    /// Writes down that `hold`, which found out afterwards that it had been fenced, sent a call at
+    /// `sent_at`: the one thing that a late holder may write. Not fenced, but `Fenced` for a hold
+    /// that is later than the current one. The first such fact of a step stays.
+    ///
+    /// A person's `not_done` on that call no longer stands then: it goes into the step's notes and
+    /// the execution is `needs_review` again. `Conflict` if the step was not begun.
+    async fn late_send(&self, hold: &Hold, seq: u32, sent_at: Timestamp) -> Result<()>;
+
+    /// Writes down a person's word on a call that is `outcome_unknown`, and takes `needs_review`
+    /// from its execution once no call of it waits for one. Not fenced: the execution may be open
+    /// or have ended. Answers the step.
+    ///
+    /// The same word again changes nothing, whoever gives it; another word replaces it.
+    /// `NotFound` where there is no such execution or step, `Conflict` if the call's outcome is
+    /// known.
+    async fn review(&self, project_id: ProjectId, ask: &ReviewAsk, now: Timestamp) -> Result<Step>;
 
     /// All steps of an execution, in order. Whoever reads them is not fenced.
     async fn steps(&self, project_id: ProjectId, id: ExecutionId) -> Result<Vec<Step>>;

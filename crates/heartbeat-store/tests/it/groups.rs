@@ -100,7 +100,13 @@ group! { journal:
     a_turn_lost_with_its_node_costs_its_input_and_is_asked_again,
     a_cancelled_execution_begins_nothing_more,
     a_calls_result_and_its_notices_are_written_once,
-    calls_of_a_former_holder_are_answered_as_begun,
+    calls_of_a_former_holder_are_settled_by_what_may_be_repeated,
+    a_call_is_begun_again_only_where_it_may_be,
+    a_call_that_was_to_stop_is_not_begun_again,
+    a_persons_word_is_kept_and_the_last_one_clears_the_mark,
+    what_waits_for_a_word_keeps_its_steps,
+    a_known_outcome_takes_no_word,
+    a_late_holder_writes_that_it_sent_and_nothing_else,
     a_bill_above_the_reservation_is_charged_and_pauses,
 }
 

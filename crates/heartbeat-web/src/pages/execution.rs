@@ -2,17 +2,19 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
+use axum::response::Redirect;
 use heartbeat_domain::budget::whole_credits;
 use heartbeat_domain::execution::{Execution, Phase};
 use heartbeat_domain::ids::ExecutionId;
-use heartbeat_domain::step::Step;
+use heartbeat_domain::step::{Decision, Step};
+use heartbeat_store::verbs::ReviewAsk;
 use jiff::Timestamp;
 
 use crate::Web;
 use crate::frame::{Answer, Frame, page};
 use crate::reading;
 use crate::refusal::Refusal;
-use crate::session::Session;
+use crate::session::{Deed, Session};
 use crate::views::{ExecutionRow, Moment, StepRow, Whose, without_label};
 use crate::words;
 
@@ -60,6 +62,26 @@ pub(crate) async fn show(
         span: words::duration(span.1.as_millisecond() - span.0.as_millisecond()),
         row: ExecutionRow::new(&execution, whose, None, now),
     })
+}
+
+/// Keeps a person's word on a call whose outcome is unknown.
+pub(crate) async fn review(
+    State(web): State<Web>,
+    Path((id, seq, word)): Path<(String, String, String)>,
+    deed: Deed,
+) -> Result<Redirect, Refusal> {
+    let id: ExecutionId = id.parse().map_err(|_| Refusal::not_found("execution"))?;
+    let seq: u32 = seq.parse().map_err(|_| Refusal::not_found("step"))?;
+    let decision = Decision::find(&word).ok_or_else(|| Refusal::not_found("page"))?;
+    let ask = ReviewAsk {
+        execution_id: id,
+        seq,
+        decision,
+        by: "the dashboard".to_owned(),
+    };
+    let (store, project_id) = (web.control.store(), deed.session.project.id);
+    store.review(project_id, &ask, web.control.now()).await?;
+    Ok(Redirect::to(&deed.back))
 }
 
 /// From its first sign of work to its last; to now while it is open.

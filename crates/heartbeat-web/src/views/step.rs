@@ -1,7 +1,7 @@
 //! A step of an execution: what went in, what came out, and where it lies in the whole.
 
 use heartbeat_domain::conversation::{Message, ToolCall, ToolOutput, Turn, TurnRequest};
-use heartbeat_domain::step::{Step, StepKind, StepState};
+use heartbeat_domain::step::{Decision, Review, Step, StepKind, StepState};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -45,6 +45,12 @@ pub(crate) struct StepRow {
     /// Left end and width of its bar.
     pub(crate) bar: (i64, i64),
     pub(crate) demo: bool,
+    /// Whether it is a call whose outcome is unknown.
+    pub(crate) unknown: bool,
+    /// A person's word on it.
+    pub(crate) said: Option<String>,
+    /// That it was sent late.
+    pub(crate) late: Option<String>,
 }
 
 impl StepRow {
@@ -75,8 +81,24 @@ impl StepRow {
                 .map(words::duration),
             bar: bar(step, (from, to)),
             demo: step.kind == StepKind::Turn && step.name == "demo",
+            unknown: step.state == StepState::Unknown,
+            said: step.review.as_ref().map(word),
+            late: step
+                .late_sent_at
+                .map(|at| format!("Sent at {at:.0} by a node that had lost its hold by then.")),
         }
     }
+}
+
+fn word(review: &Review) -> String {
+    let happened = match review.decision {
+        Decision::Done => "It happened",
+        Decision::NotDone => "It did not happen",
+    };
+    format!(
+        "{happened}: said at {:.0} through {}.",
+        review.at, review.by
+    )
 }
 
 /// The stable names; a step that is done needs no word.
@@ -236,6 +258,11 @@ mod tests {
             result,
             notes: Vec::new(),
             effect_id: None,
+            repeat: None,
+            within: None,
+            settles_at: None,
+            late_sent_at: None,
+            review: None,
             tokens: 0,
             micro_reserved: 0,
             micro_charged: 0,

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use heartbeat_domain::execution::Trigger;
 use heartbeat_store::verbs::{LogFilter, LogState, NoticeFilter, Page};
+use jiff::SignedDuration;
 
 use crate::story::{key, notice};
 use crate::world::World;
@@ -144,4 +145,43 @@ async fn a_message_is_read_by_its_button() {
     assert_eq!(answer.location(), "/inbox");
     let page = world.get("/inbox", &cookie).await;
     assert!(page.text.contains("Disk nearly full") && !page.text.contains("Mark as read"));
+}
+
+#[tokio::test]
+async fn a_persons_word_on_an_unknown_call_is_kept_by_its_button() {
+    let world = World::new().await;
+    let cookie = world.sign_in().await;
+    let bot = world.bot("Watcher", "demo").await;
+    let heartbeat = world.heartbeat(&bot, "Round", "Look").await;
+    world.clock.advance(SignedDuration::from_mins(30));
+    let claim = world.take(&heartbeat).await;
+    world.unknown_call(&claim).await;
+    let path = format!("/executions/{}", claim.hold.execution_id);
+    let page = world.get(&path, &cookie).await;
+    assert!(page.text.contains("It did not</button>"), "{}", page.text);
+    assert!(
+        page.text.contains("a node that had lost its hold"),
+        "{}",
+        page.text
+    );
+    let form = format!("token={}&back={path}", page.token());
+    let button = format!("{path}/steps/2/not_done");
+    let forged = world.post(&button, &cookie, "token=x").await;
+    assert_eq!(forged.status, StatusCode::FORBIDDEN);
+    let answer = world.post(&button, &cookie, &form).await;
+    assert_eq!(
+        (answer.status, answer.location()),
+        (StatusCode::SEE_OTHER, path.as_str())
+    );
+    let page = world.get(&path, &cookie).await;
+    assert!(
+        page.text.contains("It did not happen: said at"),
+        "{}",
+        page.text
+    );
+    assert!(
+        !page.text.contains("may or may not have happened"),
+        "{}",
+        page.text
+    );
 }

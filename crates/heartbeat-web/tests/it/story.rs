@@ -8,7 +8,10 @@ use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch};
 use heartbeat_domain::ids::NodeId;
 use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::reason::Reason;
-use heartbeat_store::verbs::{BotRef, CallIntent, ClaimAsk, HeartbeatKey, TurnIntent, TurnRecord};
+use heartbeat_domain::tool::Repeat;
+use heartbeat_store::verbs::{
+    BotRef, CallIntent, CallRecord, ClaimAsk, HeartbeatKey, TurnIntent, TurnRecord,
+};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -103,19 +106,47 @@ impl World {
             tool: "host_status".into(),
             call,
             effect_id: "e".into(),
+            repeat: Repeat::Safe,
+            within: SignedDuration::ZERO,
         };
         self.store
             .begin_calls(hold, &[intent], now())
             .await
             .unwrap();
         self.clock.advance(SignedDuration::from_millis(180));
-        let result = json!({ "text": "{\"disk\":{\"free_percent\":61.2}}" });
+        let record = CallRecord {
+            seq: 2,
+            result: json!({ "text": "{\"disk\":{\"free_percent\":61.2}}" }),
+            unknown: false,
+        };
         self.store
-            .record_call(hold, (2, &result), (&[], &[]), now())
+            .record_call(hold, &record, (&[], &[]), now())
             .await
             .unwrap();
         self.turn(claim, 3, json!({ "text": answer, "usage": usage() }))
             .await;
+    }
+
+    /// One call whose outcome nobody knows.
+    pub(crate) async fn unknown_call(&self, claim: &Claim) {
+        let (hold, now) = (&claim.hold, self.control.now());
+        let intent = CallIntent {
+            seq: 2,
+            tool: "mail__send".into(),
+            call: json!({ "id": "a", "name": "mail__send", "arguments": { "to": "ann" } }),
+            effect_id: "e".into(),
+            repeat: Repeat::Never,
+            within: SignedDuration::from_secs(60),
+        };
+        self.store.begin_calls(hold, &[intent], now).await.unwrap();
+        let record = CallRecord {
+            seq: 2,
+            result: json!({ "text": "outcome_unknown: verify", "is_error": true }),
+            unknown: true,
+        };
+        let recorded = self.store.record_call(hold, &record, (&[], &[]), now);
+        recorded.await.unwrap();
+        self.store.late_send(hold, 2, now).await.unwrap();
     }
 
     async fn turn(&self, claim: &Claim, seq: u32, result: Value) {

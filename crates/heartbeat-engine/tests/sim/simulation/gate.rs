@@ -34,7 +34,8 @@ pub(crate) struct Gate {
 }
 
 /// Verbs that only read; the others share transactions.
-const READING: [&str; 12] = [
+const READING: [&str; 13] = [
+    "reach",
     "project",
     "projects",
     "bot",

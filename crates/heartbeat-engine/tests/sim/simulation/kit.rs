@@ -17,6 +17,7 @@ use jiff::SignedDuration;
 use super::db::Db;
 use super::dice::Dice;
 use super::gate::Door;
+use super::hands::Grip;
 use super::mind::Mind;
 use super::sabotage::Sabotage;
 use super::senses::{Eyes, Post, waiter};
@@ -99,6 +100,11 @@ impl Kit {
                 door: door.clone(),
                 db: self.db.clone(),
             }),
+            hands: Arc::new(Grip {
+                door: door.clone(),
+                db: self.db.clone(),
+            }),
+            web: None,
             observe: Arc::new(Eyes {
                 door: door.clone(),
                 db: self.db.clone(),

@@ -27,6 +27,8 @@ pub(crate) struct Memory {
     pub(crate) admitted: BTreeMap<ExecutionId, Vec<Admitted>>,
     /// Under which fences a turn was asked.
     pub(crate) asked: BTreeMap<(ExecutionId, u32), Vec<i64>>,
+    /// How often a call arrived for an effect.
+    pub(crate) effects: BTreeMap<String, u32>,
     /// Processes that were frozen at least once.
     pub(crate) frozen: BTreeSet<usize>,
     /// Looks of the tool that looks at the machine that are under way.

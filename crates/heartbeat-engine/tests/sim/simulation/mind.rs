@@ -175,6 +175,13 @@ fn speech(throw: i64, deep: usize, name: &str) -> Turn {
         (9, 0) | (4, _) => calls([("host_status", json!({}))]),
         (10, 0) => calls([("nothing_to_report", json!({ "reason": "all quiet" }))]),
         (11, 0) => calls([("no_such_tool", json!({}))]),
+        (12, 0) => calls([("hand__append", json!({}))]),
+        (13, 0) => calls([
+            ("hand__put", json!({})),
+            ("hand__append", json!({})),
+            ("hand__read", json!({})),
+        ]),
+        (14, 0) => calls([("hand__append", json!({})), ("hand__append", json!({}))]),
         _ => say("done"),
     }
 }

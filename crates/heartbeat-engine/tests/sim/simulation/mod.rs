@@ -11,6 +11,7 @@ mod db;
 mod dice;
 mod faults;
 mod gate;
+mod hands;
 mod hint;
 mod kit;
 mod ledger;
@@ -138,7 +139,7 @@ async fn make(
     dice: &mut Dice,
 ) -> World {
     let plans = scene::plans(dice);
-    let kit = Kit::new(db.clone(), ids, plans, broken, dice);
+    let kit = Kit::new(db.clone(), Arc::clone(&ids), plans, broken, dice);
     let door = Door {
         stage: stage.clone(),
         process: 0,
@@ -147,6 +148,9 @@ async fn make(
     let control = kit.control(&door);
     let pace = Pace::thrown(dice);
     let bots = scene::set(&control, dice, pace).await;
+    for bot in &bots {
+        hands::give(db, bot, &ids).await;
+    }
     for project in control.store().projects().await.expect("the scene is set") {
         let plan = kit.plans().find(&project.plan).expect("it was set");
         stage

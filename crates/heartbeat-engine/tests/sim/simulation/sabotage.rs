@@ -6,8 +6,11 @@ use heartbeat_domain::execution::{Ending, Outcome};
 use heartbeat_domain::ids::{ExecutionId, NodeId};
 use heartbeat_domain::settlement::Settlement;
 use heartbeat_domain::step::{Step, StepState};
+use heartbeat_domain::tool::Repeat;
 use heartbeat_store::StoreError;
-use heartbeat_store::verbs::{Channel, Fires as _, Intent, Journal as _, Result, TurnIntent};
+use heartbeat_store::verbs::{
+    CallIntent, Channel, Fires as _, Intent, Journal as _, Result, TurnIntent,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::db::{Db, blob};
@@ -63,6 +66,8 @@ sabotages! {
     BaselineOnFailure = "baseline-on-failure" found by "baseline",
     /// A message is written after the call that made it, in a transaction of its own.
     OutboxOutside = "outbox-outside" found by "outbox",
+    /// Every call counts as safe to repeat.
+    UnknownRepeated = "unknown-call-repeated" found by "effects",
     /// The window is looked up in UTC.
     WindowInUtc = "window-in-utc" found by "window",
 }
@@ -198,6 +203,15 @@ pub(crate) fn forget(steps: &mut [Step]) {
             step.result = None;
         }
     }
+}
+
+/// Says of every call that it may be repeated.
+pub(crate) fn all_safe(calls: &[CallIntent]) -> Vec<CallIntent> {
+    let safe = calls.iter().map(|call| CallIntent {
+        repeat: Repeat::Safe,
+        ..call.clone()
+    });
+    safe.collect()
 }
 
 /// Begins a turn without a reservation.

@@ -19,10 +19,11 @@ use heartbeat_domain::tool::{ListedTool, ToolServer};
 use heartbeat_domain::tool_server::{ToolDecision, ToolServerChange};
 use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{
-    Access, Attempt, BotRef, Bots, CallIntent, Channel, ClaimAsk, Configure, Delivery, Executions,
-    Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter, NewToolServer,
-    Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach, Reachable, Result, SecretHash, Stats,
-    StatsSummary, Stopped, ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord,
+    Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure, Delivery,
+    Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter,
+    NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach, Reachable, Result,
+    ReviewAsk, SecretHash, Stats, StatsSummary, Stopped, ToolServerKey, ToolServers, TriggerAsk,
+    TurnIntent, TurnRecord,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -254,6 +255,8 @@ gated!(Fires [
 gated!(Journal [
     open_journal(hold: &Hold, request: &Value, now: Timestamp) -> Value,
     note_step(hold: &Hold, seq: u32, note: &str) -> (),
+    late_send(hold: &Hold, seq: u32, sent_at: Timestamp) -> (),
+    review(project_id: ProjectId, ask: &ReviewAsk, now: Timestamp) -> Step,
     steps(project_id: ProjectId, id: ExecutionId) -> Vec<Step>,
 ] {
     async fn take_over(&self, hold: &Hold, now: Timestamp) -> Result<Vec<Step>> {
@@ -311,6 +314,10 @@ gated!(Journal [
                 self.unwritten.lock().expect("nobody panics").extend_from_slice(calls);
                 Ok(Intent::Go { max_tokens: 0 })
             }
+            Some(Sabotage::UnknownRepeated) => {
+                let calls = sabotage::all_safe(calls);
+                self.db.store.begin_calls(hold, &calls, now).await
+            }
             _ => self.db.store.begin_calls(hold, calls, now).await,
         };
         pass.happened().await;
@@ -320,7 +327,7 @@ gated!(Journal [
     async fn record_call(
         &self,
         hold: &Hold,
-        (seq, result): (u32, &Value),
+        record: &CallRecord,
         (notices, channels): (&[NoticeDraft], &[Channel]),
         now: Timestamp,
     ) -> Result<()> {
@@ -332,8 +339,9 @@ gated!(Journal [
         }
         let outside = self.is(Sabotage::OutboxOutside) && !notices.is_empty();
         let told = if outside { (&[][..], channels) } else { (notices, channels) };
-        let answer = self.db.store.record_call(hold, (seq, result), told, now).await;
+        let answer = self.db.store.record_call(hold, record, told, now).await;
         pass.happened().await;
+        let seq = record.seq;
         seen::call(&self.door.stage, &self.db, hold, (seq, notices)).await;
         let answer = self.leave("record_call", pass, answer).await;
         if let (true, Ok(()), Some(notice)) = (outside, &answer, notices.first()) {

@@ -4,7 +4,7 @@ use heartbeat_domain::execution::{Ending, Outcome, Phase, Status, Trigger};
 use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::ids::ExecutionId;
 use heartbeat_domain::reason::Reason;
-use heartbeat_store::verbs::{Channel, ClaimAsk, TriggerAsk};
+use heartbeat_store::verbs::{CallRecord, Channel, ClaimAsk, TriggerAsk};
 use heartbeat_store::{StoreError, Thing};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -134,10 +134,12 @@ pub(crate) async fn an_execution_of_a_dead_node_is_taken_over_and_the_dead_is_fe
         w.store.begin_calls(hold, &[], now).await.map(|_| ()),
         fenced
     );
-    let told = w
-        .store
-        .record_call(hold, (2, &json!(1)), (&[], &[]), now)
-        .await;
+    let record = CallRecord {
+        seq: 2,
+        result: json!(1),
+        unknown: false,
+    };
+    let told = w.store.record_call(hold, &record, (&[], &[]), now).await;
     assert_eq!(told, fenced);
     assert_eq!(w.store.note_step(hold, 1, "late").await, fenced);
     w.finish(&second_claim.hold, Outcome::Success, now)

@@ -4,8 +4,9 @@ use heartbeat_domain::bot::BotChange;
 use heartbeat_domain::claim::Hold;
 use heartbeat_domain::ids::{ExecutionId, NoticeId};
 use heartbeat_domain::reason::Reason;
+use heartbeat_domain::step::Decision;
 use heartbeat_store::verbs::{
-    BotRef, Channel, HeartbeatKey, NoticeFilter, Reach, Target, TriggerAsk,
+    BotRef, Channel, HeartbeatKey, NoticeFilter, Reach, ReviewAsk, Target, TriggerAsk,
 };
 use heartbeat_store::{StoreError, Thing};
 use serde_json::json;
@@ -83,7 +84,16 @@ pub(crate) async fn another_projects_record_is_not_found(w: &World) {
     };
     let answer = w.store.open_journal(&foreign, &json!(1), now).await;
     assert_eq!(answer, Err(none.clone()));
-    assert_eq!(w.store.release(&foreign, now).await, Err(none));
+    assert_eq!(w.store.release(&foreign, now).await, Err(none.clone()));
+    assert_eq!(w.store.late_send(&foreign, 1, now).await, Err(none.clone()));
+    let word = ReviewAsk {
+        execution_id: id,
+        seq: 1,
+        decision: Decision::Done,
+        by: "somebody else".into(),
+    };
+    let refused = w.store.review(other, &word, now).await;
+    assert_eq!(refused, Err(none));
     assert_eq!(w.store.last_run(other, heartbeat.id).await.unwrap(), None);
     let times = (minute(0), minute(99));
     assert_eq!(

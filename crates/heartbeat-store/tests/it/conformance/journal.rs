@@ -5,9 +5,13 @@ use heartbeat_domain::claim::Claim;
 use heartbeat_domain::execution::Outcome;
 use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::reason::Reason;
-use heartbeat_domain::step::StepState;
-use heartbeat_store::StoreError;
-use heartbeat_store::verbs::{CallIntent, Channel, Intent, NoticeFilter};
+use heartbeat_domain::step::{Decision, StepState};
+use heartbeat_domain::tool::Repeat;
+use heartbeat_store::verbs::{
+    CallIntent, CallRecord, Channel, Intent, LogFilter, NoticeFilter, ReviewAsk,
+};
+use heartbeat_store::{StoreError, Thing};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::world::{PAGE, World, answer, minute, notice, second, turn};
@@ -22,11 +26,25 @@ async fn running(w: &World, budget: Option<u64>) -> Claim {
 }
 
 fn call(seq: u32) -> CallIntent {
+    outside(seq, Repeat::Safe)
+}
+
+fn outside(seq: u32, repeat: Repeat) -> CallIntent {
     CallIntent {
         seq,
-        tool: "notify_user".into(),
+        tool: "mail__send".into(),
         call: json!({}),
         effect_id: format!("e{seq}"),
+        repeat,
+        within: SignedDuration::from_secs(20),
+    }
+}
+
+fn result(seq: u32, result: serde_json::Value) -> CallRecord {
+    CallRecord {
+        seq,
+        result,
+        unknown: false,
     }
 }
 
@@ -265,7 +283,7 @@ pub(crate) async fn a_calls_result_and_its_notices_are_written_once(w: &World) {
     for _ in 0..2 {
         let told = (told.as_slice(), [Channel::Webhook].as_slice());
         w.store
-            .record_call(&hold, (2, &json!("told")), told, minute(30))
+            .record_call(&hold, &result(2, json!("told")), told, minute(30))
             .await
             .unwrap();
     }
@@ -284,15 +302,20 @@ pub(crate) async fn a_calls_result_and_its_notices_are_written_once(w: &World) {
     assert_eq!(notices.rows[0].execution_id, Some(hold.execution_id));
     let unknown = w
         .store
-        .record_call(&hold, (9, &json!(1)), (&[], &[]), minute(30))
+        .record_call(&hold, &result(9, json!(1)), (&[], &[]), minute(30))
         .await;
     assert!(matches!(unknown, Err(StoreError::Conflict(_))));
 }
 
-pub(crate) async fn calls_of_a_former_holder_are_answered_as_begun(w: &World) {
+pub(crate) async fn calls_of_a_former_holder_are_settled_by_what_may_be_repeated(w: &World) {
     let claim = running(w, None).await;
+    let calls = [
+        outside(2, Repeat::Safe),
+        outside(3, Repeat::ByEffectId),
+        outside(4, Repeat::Never),
+    ];
     w.store
-        .begin_calls(&claim.hold, &[call(2)], minute(30))
+        .begin_calls(&claim.hold, &calls, minute(30))
         .await
         .unwrap();
     w.store
@@ -301,14 +324,256 @@ pub(crate) async fn calls_of_a_former_holder_are_answered_as_begun(w: &World) {
         .unwrap();
     let two = w.node(second(1_811)).await;
     let next = w.claim_one(two, second(1_811)).await;
-    let steps = w.store.take_over(&next.hold, second(1_811)).await.unwrap();
-    assert_eq!((steps[0].state, steps[0].fence), (StepState::Begun, 1));
-    assert_eq!(steps[0].notes, ["waited 3 s"]);
-    let done = w
+    for at in [1_811, 1_815] {
+        let steps = w.store.take_over(&next.hold, second(at)).await.unwrap();
+        let states: Vec<_> = steps.iter().map(|step| step.state).collect();
+        let (begun, unknown) = (StepState::Begun, StepState::Unknown);
+        assert_eq!(states, [begun, begun, unknown]);
+        assert!(steps.iter().all(|step| step.fence == 1));
+        let settle = steps.iter().map(|step| step.settles_at);
+        assert!(settle.into_iter().all(|at| at == Some(second(1_831))));
+        assert_eq!(steps[0].notes, ["waited 3 s"]);
+        let told = steps[2].result.clone().unwrap();
+        assert!(told["text"].as_str().unwrap().contains("e4"), "{told}");
+        let row = w
+            .store
+            .execution(w.project.id, next.hold.execution_id)
+            .await
+            .unwrap();
+        assert!(row.needs_review);
+    }
+    let left = w
         .store
-        .record_call(&next.hold, (2, &json!(1)), (&[], &[]), second(1_812))
+        .record_call(&claim.hold, &result(4, json!(1)), (&[], &[]), second(1_812))
         .await;
-    assert_eq!(done, Ok(()));
+    assert_eq!(left, Err(StoreError::Fenced));
+}
+
+pub(crate) async fn a_call_is_begun_again_only_where_it_may_be(w: &World) {
+    let claim = running(w, None).await;
+    let calls = [outside(2, Repeat::ByEffectId), outside(3, Repeat::Never)];
+    w.store
+        .begin_calls(&claim.hold, &calls, minute(30))
+        .await
+        .unwrap();
+    let two = w.node(second(1_811)).await;
+    let next = w.claim_one(two, second(1_811)).await;
+    let early = w
+        .store
+        .begin_calls(&next.hold, &[outside(3, Repeat::Safe)], second(1_811))
+        .await;
+    assert!(matches!(early, Err(StoreError::Conflict(_))), "{early:?}");
+    w.store.take_over(&next.hold, second(1_811)).await.unwrap();
+    for _ in 0..2 {
+        let again = w
+            .store
+            .begin_calls(&next.hold, &[outside(2, Repeat::Never)], second(1_812))
+            .await;
+        assert_eq!(again, Ok(Intent::Go { max_tokens: 0 }));
+    }
+    let steps = w
+        .store
+        .steps(w.project.id, next.hold.execution_id)
+        .await
+        .unwrap();
+    let step = &steps[0];
+    assert_eq!((step.state, step.fence), (StepState::Begun, 2));
+    assert_eq!(
+        (step.repeat, step.effect_id.as_deref(), step.settles_at),
+        (Some(Repeat::ByEffectId), Some("e2"), None)
+    );
+    assert_eq!(step.notes.len(), 1, "{:?}", step.notes);
+    assert_eq!(steps[1].state, StepState::Unknown);
+    w.store
+        .begin_calls(&next.hold, &[outside(3, Repeat::Safe)], second(1_812))
+        .await
+        .unwrap();
+    let steps = w
+        .store
+        .steps(w.project.id, next.hold.execution_id)
+        .await
+        .unwrap();
+    assert_eq!(steps[1].state, StepState::Unknown);
+}
+
+pub(crate) async fn a_call_that_was_to_stop_is_not_begun_again(w: &World) {
+    let claim = running(w, None).await;
+    w.store
+        .begin_calls(&claim.hold, &[call(2)], minute(30))
+        .await
+        .unwrap();
+    let two = w.node(second(1_811)).await;
+    let next = w.claim_one(two, second(1_811)).await;
+    w.store.take_over(&next.hold, second(1_811)).await.unwrap();
+    let heartbeat = next.heartbeat.unwrap().id;
+    w.store
+        .cancel(w.key(heartbeat), Reason::ByPerson, second(1_812))
+        .await
+        .unwrap();
+    let again = w
+        .store
+        .begin_calls(&next.hold, &[call(2)], second(1_813))
+        .await;
+    assert_eq!(again, Ok(Intent::Cancelled(Reason::ByPerson)));
+}
+
+/// An execution that waits for a person's word on its steps 2 and 3, and has ended.
+async fn to_review(w: &World) -> Claim {
+    let claim = running(w, None).await;
+    let calls = [outside(2, Repeat::Never), outside(3, Repeat::Never)];
+    let hold = claim.hold;
+    w.store
+        .begin_calls(&hold, &calls, minute(30))
+        .await
+        .unwrap();
+    for seq in [2, 3] {
+        let record = CallRecord {
+            unknown: true,
+            ..result(seq, json!("outcome_unknown"))
+        };
+        for _ in 0..2 {
+            w.store
+                .record_call(&hold, &record, (&[], &[]), minute(31))
+                .await
+                .unwrap();
+        }
+    }
+    w.finish(&hold, Outcome::Success, minute(32)).await.unwrap();
+    claim
+}
+
+fn word(claim: &Claim, seq: u32, decision: Decision, by: &str) -> ReviewAsk {
+    ReviewAsk {
+        execution_id: claim.hold.execution_id,
+        seq,
+        decision,
+        by: by.into(),
+    }
+}
+
+pub(crate) async fn a_persons_word_is_kept_and_the_last_one_clears_the_mark(w: &World) {
+    let claim = to_review(w).await;
+    let filter = LogFilter {
+        needs_review: Some(true),
+        ..LogFilter::default()
+    };
+    let waiting = async || {
+        w.store
+            .logs(w.project.id, &filter, PAGE)
+            .await
+            .unwrap()
+            .total
+    };
+    assert_eq!(waiting().await, 1);
+    let review = async |ask: ReviewAsk, at| w.store.review(w.project.id, &ask, at).await;
+    let first = review(word(&claim, 2, Decision::Done, "ann"), minute(40)).await;
+    let first = first.unwrap();
+    assert_eq!(waiting().await, 1);
+    let again = review(word(&claim, 2, Decision::Done, "bob"), minute(41)).await;
+    assert_eq!(again.as_ref(), Ok(&first));
+    let said = first.review.unwrap();
+    assert_eq!((said.by.as_str(), said.at), ("ann", minute(40)));
+    let other = review(word(&claim, 2, Decision::NotDone, "bob"), minute(42)).await;
+    assert_eq!(other.unwrap().review.unwrap().by, "bob");
+    review(word(&claim, 3, Decision::NotDone, "bob"), minute(43))
+        .await
+        .unwrap();
+    assert_eq!(waiting().await, 0);
+    let steps = w
+        .store
+        .steps(w.project.id, claim.hold.execution_id)
+        .await
+        .unwrap();
+    let words: Vec<_> = steps
+        .iter()
+        .map(|step| step.review.clone().unwrap())
+        .collect();
+    assert!(words.iter().all(|said| said.decision == Decision::NotDone));
+    let missing = review(word(&claim, 9, Decision::Done, "ann"), minute(44)).await;
+    assert_eq!(missing, Err(StoreError::NotFound(Thing::Step)));
+}
+
+pub(crate) async fn what_waits_for_a_word_keeps_its_steps(w: &World) {
+    let claim = to_review(w).await;
+    let prune = async || {
+        let before = (Some(minute(500)), None);
+        w.store.prune(w.project.id, before, 100).await.unwrap()
+    };
+    assert_eq!(prune().await, 0);
+    for seq in [2, 3] {
+        let ask = word(&claim, seq, Decision::Done, "ann");
+        w.store
+            .review(w.project.id, &ask, minute(40))
+            .await
+            .unwrap();
+    }
+    assert_eq!(prune().await, 2);
+}
+
+pub(crate) async fn a_known_outcome_takes_no_word(w: &World) {
+    let hold = running(w, None).await.hold;
+    w.store
+        .begin_calls(&hold, &[call(2)], minute(30))
+        .await
+        .unwrap();
+    let ask = ReviewAsk {
+        execution_id: hold.execution_id,
+        seq: 2,
+        decision: Decision::Done,
+        by: "ann".into(),
+    };
+    let refused = w.store.review(w.project.id, &ask, minute(31)).await;
+    assert!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "{refused:?}"
+    );
+}
+
+pub(crate) async fn a_late_holder_writes_that_it_sent_and_nothing_else(w: &World) {
+    let claim = running(w, None).await;
+    let calls = [outside(2, Repeat::Never)];
+    w.store
+        .begin_calls(&claim.hold, &calls, minute(30))
+        .await
+        .unwrap();
+    let two = w.node(second(1_811)).await;
+    let next = w.claim_one(two, second(1_811)).await;
+    w.store.take_over(&next.hold, second(1_811)).await.unwrap();
+    let id = next.hold.execution_id;
+    let ask = word(&next, 2, Decision::NotDone, "ann");
+    w.store
+        .review(w.project.id, &ask, second(1_812))
+        .await
+        .unwrap();
+    let needs_review = async || {
+        let row = w.store.execution(w.project.id, id).await;
+        row.unwrap().needs_review
+    };
+    assert!(!needs_review().await);
+    w.finish(&next.hold, Outcome::Success, second(1_813))
+        .await
+        .unwrap();
+    for at in [1_809, 1_820] {
+        w.store.late_send(&claim.hold, 2, second(at)).await.unwrap();
+    }
+    let steps = w.store.steps(w.project.id, id).await.unwrap();
+    assert_eq!(steps[0].late_sent_at, Some(second(1_809)));
+    assert_eq!(
+        (steps[0].state, &steps[0].review),
+        (StepState::Unknown, &None)
+    );
+    assert!(
+        steps[0].notes[0].contains("not_done by ann"),
+        "{:?}",
+        steps[0].notes
+    );
+    assert!(needs_review().await);
+    let mut later = next.hold;
+    later.fence += 1;
+    let refused = w.store.late_send(&later, 2, second(1_821)).await;
+    assert_eq!(refused, Err(StoreError::Fenced));
+    let never = w.store.late_send(&claim.hold, 7, second(1_821)).await;
+    assert!(matches!(never, Err(StoreError::Conflict(_))), "{never:?}");
 }
 
 pub(crate) async fn a_bill_above_the_reservation_is_charged_and_pauses(w: &World) {

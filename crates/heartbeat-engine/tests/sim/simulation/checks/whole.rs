@@ -37,7 +37,19 @@ pub(crate) async fn at_rest(stage: &Stage, db: &Db, tolerance: SignedDuration) {
     }
 }
 
-const LEFT: [(&str, &str); 4] = [
+const LEFT: [(&str, &str); 6] = [
+    (
+        "a call of an ended execution has no end",
+        "SELECT s.execution_id AS id FROM steps s JOIN executions e \
+         ON e.project_id = s.project_id AND e.id = s.execution_id \
+         WHERE s.kind = 'call' AND s.state = 'begun' AND e.phase = 'ended'",
+    ),
+    (
+        "whether somebody has to look does not follow from its calls",
+        "SELECT e.id FROM executions e WHERE e.needs_review <> EXISTS (SELECT 1 FROM steps s \
+         WHERE s.project_id = e.project_id AND s.execution_id = e.id \
+         AND s.state = 'outcome_unknown' AND s.decision IS NULL)",
+    ),
     (
         "an execution is open",
         "SELECT id FROM executions WHERE phase <> 'ended'",
