@@ -5,7 +5,7 @@ use heartbeat_domain::claim::Claim;
 use heartbeat_domain::execution::Outcome;
 use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::reason::Reason;
-use heartbeat_domain::step::{Decision, StepState};
+use heartbeat_domain::step::{Decision, Step, StepState};
 use heartbeat_domain::tool::Repeat;
 use heartbeat_store::verbs::{
     CallIntent, CallRecord, Channel, Intent, LogFilter, NoticeFilter, ReviewAsk,
@@ -23,6 +23,11 @@ async fn running(w: &World, budget: Option<u64>) -> Claim {
     w.made_by(&w.bot, edit, minute(0)).await.unwrap();
     let node = w.node(minute(30)).await;
     w.claim_one(node, minute(30)).await
+}
+
+async fn steps_of(w: &World, claim: &Claim) -> Vec<Step> {
+    let id = claim.hold.execution_id;
+    w.store.steps(w.project.id, id).await.unwrap()
 }
 
 fn call(seq: u32) -> CallIntent {
@@ -227,11 +232,7 @@ pub(crate) async fn a_turn_lost_with_its_node_costs_its_input_and_is_asked_again
         .record_turn(&next.hold, &answer(1, 10, MICRO), second(1_813))
         .await
         .unwrap();
-    let steps = w
-        .store
-        .steps(w.project.id, next.hold.execution_id)
-        .await
-        .unwrap();
+    let steps = steps_of(w, &next).await;
     assert_eq!(
         steps.iter().map(|step| step.attempt).collect::<Vec<_>>(),
         [0, 1]
@@ -371,11 +372,7 @@ pub(crate) async fn a_call_is_begun_again_only_where_it_may_be(w: &World) {
             .await;
         assert_eq!(again, Ok(Intent::Go { max_tokens: 0 }));
     }
-    let steps = w
-        .store
-        .steps(w.project.id, next.hold.execution_id)
-        .await
-        .unwrap();
+    let steps = steps_of(w, &next).await;
     let step = &steps[0];
     assert_eq!((step.state, step.fence), (StepState::Begun, 2));
     assert_eq!(
@@ -388,11 +385,7 @@ pub(crate) async fn a_call_is_begun_again_only_where_it_may_be(w: &World) {
         .begin_calls(&next.hold, &[outside(3, Repeat::Safe)], second(1_812))
         .await
         .unwrap();
-    let steps = w
-        .store
-        .steps(w.project.id, next.hold.execution_id)
-        .await
-        .unwrap();
+    let steps = steps_of(w, &next).await;
     assert_eq!(steps[1].state, StepState::Unknown);
 }
 
