@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::budget::check_credits;
+use crate::heartbeat::Patch;
 use crate::ids::{BotId, ProjectId};
 use crate::violation::Violation;
 
@@ -39,6 +41,8 @@ pub struct Bot {
     pub status: bool,
     /// Whether it may have heartbeats.
     pub heartbeat: bool,
+    /// Most credits that it may draw in a calendar month, UTC; `None` is unlimited, 0 is nothing.
+    pub credit_limit: Option<u64>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -66,6 +70,8 @@ pub struct BotChange {
     pub status: Option<bool>,
     /// Whether it may have heartbeats.
     pub heartbeat: Option<bool>,
+    /// Most credits in a calendar month.
+    pub credit_limit: Patch<u64>,
 }
 
 impl BotChange {
@@ -74,7 +80,11 @@ impl BotChange {
     pub fn check(&self) -> Result<(), Violation> {
         check_text("name", self.name.as_deref(), 1, 255)?;
         check_text("model", self.model.as_deref(), 1, 255)?;
-        check_text("instruction", self.instruction.as_deref(), 0, 65_536)
+        check_text("instruction", self.instruction.as_deref(), 0, 65_536)?;
+        match self.credit_limit {
+            Patch::Set(limit) => check_credits("credit_limit", limit),
+            _ => Ok(()),
+        }
     }
 
     /// `bot` with what this changes.
@@ -86,6 +96,7 @@ impl BotChange {
             instruction: self.instruction.unwrap_or_else(|| bot.instruction.clone()),
             status: self.status.unwrap_or(bot.status),
             heartbeat: self.heartbeat.unwrap_or(bot.heartbeat),
+            credit_limit: self.credit_limit.or_keep(bot.credit_limit),
             updated_at: now,
             ..bot.clone()
         }

@@ -4,13 +4,22 @@
 //! execution has spent and reserved is *held*, in whole credits, on every level; at the end the
 //! spent sum is rounded up once and becomes *used*, so the rows of a period add up to its total.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{TurnRequest, Usage};
 use crate::execution::names;
+use crate::heartbeat::{next_billing_period, next_utc_day};
+use crate::ids::ExecutionId;
+use crate::notice::{NoticeDraft, Priority};
+use crate::reason::Reason;
+use crate::violation::Violation;
 
 /// Micro-credits in a credit.
 pub const MICRO: u64 = 1_000_000;
+
+/// Most credits that a limit may name: their micro-credits still fit every column.
+pub const CREDITS_MAX: u64 = i64::MAX as u64 / MICRO;
 
 /// Lowest `max_tokens` that a turn may be lowered to before it is refused.
 pub const MAX_TOKENS_FLOOR: u32 = 256;
@@ -82,6 +91,49 @@ pub fn whole_credits(micro: u64) -> u64 {
     micro.div_ceil(MICRO)
 }
 
+/// Checks a number of credits that somebody wrote.
+///
+/// # Errors
+/// It is more than [`CREDITS_MAX`].
+pub fn check_credits(field: &'static str, credits: u64) -> Result<(), Violation> {
+    if credits <= CREDITS_MAX {
+        return Ok(());
+    }
+    let message = format!("must be a whole number of credits, at most {CREDITS_MAX}");
+    Err(Violation::input(field, message))
+}
+
+/// What people are told when a provider billed more for a turn than was reserved for its worst case.
+#[must_use]
+pub fn overbilled_notice(
+    model: &str,
+    step: (ExecutionId, u32),
+    (reserved, charged): (u64, u64),
+) -> NoticeDraft {
+    let (execution, seq) = step;
+    let message = format!(
+        "Step {seq} of execution {execution} was allowed {} credits at most, and the answer says \
+         that it used {}. It was charged in full; whatever budget that left without room has \
+         paused. Look at the rates of {model} in the configuration, and at what its provider bills.",
+        in_credits(reserved),
+        in_credits(charged),
+    );
+    NoticeDraft {
+        title: format!("Model {model} billed more than it was allowed"),
+        message,
+        priority: Priority::Urgent,
+        topic: Some(format!("overbilled:{model}")),
+        state: Some(format!("{execution}.{seq}")),
+        ..NoticeDraft::default()
+    }
+}
+
+/// Micro-credits as a decimal number of credits.
+fn in_credits(micro: u64) -> String {
+    let text = format!("{}.{:06}", micro / MICRO, micro % MICRO);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A level of budget: whole credits of one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
@@ -95,13 +147,111 @@ pub struct Level {
     pub held: u64,
 }
 
+impl Level {
+    /// Whether nothing more can be drawn.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.used >= limit)
+    }
+}
+
 names! {
     /// Levels of budget, from the narrowest.
     Scope {
         /// `credit_budget` of a heartbeat, for each calendar month in UTC.
         Heartbeat = "heartbeat",
+        /// `credit_limit` of a subscriber, for each calendar month in UTC.
+        Member = "member",
+        /// `credit_limit` of an agent, for each calendar month in UTC.
+        Bot = "bot",
         /// `daily_credit_limit` of a project, for each UTC day.
         ProjectDay = "project_day",
+        /// A project's credits: those of its plan for each calendar month in UTC, then its balance.
+        ProjectMonth = "project_month",
+    }
+}
+
+impl Scope {
+    /// Why something did not happen where this level has no room.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Heartbeat | Self::Member | Self::Bot => Reason::BudgetExhausted,
+            Self::ProjectDay | Self::ProjectMonth => Reason::CreditsExhausted,
+        }
+    }
+
+    /// When the period after that of `at` begins.
+    #[must_use]
+    pub fn resets_at(self, at: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::ProjectDay => next_utc_day(at),
+            _ => next_billing_period(at),
+        }
+    }
+
+    /// The level in words, as messages say it.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "the heartbeat's credit_budget for this billing period",
+            Self::Member => "the subscriber's credit_limit for this billing period",
+            Self::Bot => "the agent's credit_limit for this billing period",
+            Self::ProjectDay => "the project's credits for this UTC day",
+            Self::ProjectMonth => {
+                "the project's credits: what its plan has for this month, and its balance"
+            }
+        }
+    }
+}
+
+/// A project's credits in one month: the plan's, then the balance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Credits that the plan has for a month; `None` is unlimited, 0 leaves the balance alone.
+    pub plan: Option<u64>,
+    /// Drawn in this month, from either.
+    pub used: u64,
+    /// Held by executions of this month.
+    pub held: u64,
+    /// Put on the balance so far.
+    pub added: u64,
+    /// Drawn from the balance so far, in whatever month.
+    pub drawn: u64,
+    /// Held by executions of other months beyond what the plan had for them.
+    pub held_elsewhere: u64,
+}
+
+impl Allowance {
+    /// What is left on the balance; less than nothing where a provider overbilled.
+    #[must_use]
+    pub fn balance(&self) -> i64 {
+        let amount = |credits: u64| i64::try_from(credits).unwrap_or(i64::MAX);
+        amount(self.added) - amount(self.drawn)
+    }
+
+    /// Both together as one level.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        let of_balance = self.added.saturating_sub(self.drawn);
+        let limit = self
+            .plan
+            .map(|plan| plan.max(self.used).saturating_add(of_balance));
+        Level {
+            scope: Scope::ProjectMonth,
+            limit,
+            used: self.used,
+            held: self.held.saturating_add(self.held_elsewhere),
+        }
+    }
+
+    /// How much of a further charge the balance pays.
+    #[must_use]
+    pub fn from_balance(&self, charge: u64) -> u64 {
+        let beyond = |used: u64, plan| used.saturating_sub(plan);
+        self.plan.map_or(0, |plan| {
+            beyond(self.used.saturating_add(charge), plan) - beyond(self.used, plan)
+        })
     }
 }
 

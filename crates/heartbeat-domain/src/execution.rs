@@ -246,6 +246,8 @@ pub struct Ending {
     pub baseline: Option<crate::watch::Baseline>,
     /// Messages to people that are written in the same transaction.
     pub notices: Vec<crate::notice::NoticeDraft>,
+    /// The level of budget that refused, where one did.
+    pub level: Option<crate::budget::Scope>,
 }
 
 impl Ending {
@@ -257,6 +259,7 @@ impl Ending {
             response: String::new(),
             baseline: None,
             notices: Vec::new(),
+            level: None,
         }
     }
 }

@@ -62,6 +62,8 @@ ids! {
     ToolServerId,
     /// One incarnation of a running process.
     NodeId,
+    /// An entry of a project's credit ledger.
+    CreditId,
     /// A message to people.
     NoticeId,
     /// One message on its way through one channel; stable across attempts.

@@ -19,6 +19,9 @@ pub struct Plan {
     pub requests_per_day: Option<u32>,
     /// Credits that the project may spend per UTC day.
     pub daily_credit_limit: Option<u64>,
+    /// Credits that the plan has for each calendar month in UTC; what is used beyond them is drawn
+    /// from the project's balance.
+    pub monthly_credits: Option<u64>,
     /// Days that steps are kept.
     pub steps_kept_days: Option<u32>,
     /// Days that execution rows are kept.
@@ -32,6 +35,15 @@ pub struct Plan {
     pub connectors: Option<u32>,
 }
 
+/// What a plan lets a project spend. `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Credits of a UTC day.
+    pub daily: Option<u64>,
+    /// Credits of a calendar month, before the balance.
+    pub monthly: Option<u64>,
+}
+
 impl Default for Plan {
     fn default() -> Self {
         Self {
@@ -41,6 +53,7 @@ impl Default for Plan {
             requests_per_minute: None,
             requests_per_day: None,
             daily_credit_limit: Some(1_000),
+            monthly_credits: None,
             steps_kept_days: Some(90),
             rows_kept_days: None,
             local_access: true,
@@ -71,6 +84,15 @@ impl Plan {
         plans
     }
 
+    /// What the project may spend under this plan.
+    #[must_use]
+    pub fn spending(&self) -> Spending {
+        Spending {
+            daily: self.daily_credit_limit,
+            monthly: self.monthly_credits,
+        }
+    }
+
     /// Whether this plan has heartbeats at all.
     #[must_use]
     pub fn has_heartbeats(&self) -> bool {
@@ -86,6 +108,7 @@ impl Plan {
             requests_per_minute: Some(per_minute),
             requests_per_day: Some(per_day),
             daily_credit_limit: None,
+            monthly_credits: None,
             steps_kept_days: Some(steps),
             rows_kept_days: Some(rows),
             local_access: false,

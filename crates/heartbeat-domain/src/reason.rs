@@ -40,11 +40,11 @@ reasons! {
     Capacity = "capacity",
     /// By the time the fire could start, the active window had closed.
     WindowClosed = "window_closed",
-    /// The heartbeat's `credit_budget` has no room for the worst case of the next call. It resumes when the billing period ends, or when the budget is raised.
+    /// The heartbeat's `credit_budget`, or the `credit_limit` of its agent or subscriber, has no room for the worst case of the next call. It resumes when the billing period ends, or when the limit is raised.
     BudgetExhausted = "budget_exhausted",
     /// Other executions under way held the rest of a budget for longer than 30 s.
     BudgetBusy = "budget_busy",
-    /// The project's credits have no room for the worst case of the next call. They come back at the next UTC day, or when the limit is raised.
+    /// The project's credits have no room for the worst case of the next call. It resumes when the limit of the day or the credits of the plan's month come back, or when credit is added or the plan changes.
     CreditsExhausted = "credits_exhausted",
     /// The project's plan does not cover this heartbeat. An upgrade resumes it.
     Plan = "plan",

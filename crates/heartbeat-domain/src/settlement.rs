@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::budget::{Level, Scope, whole_credits};
 use crate::execution::{BreakerEffect, Ending, Execution, Outcome, Status, Trigger};
-use crate::heartbeat::{Heartbeat, Settings, Skipped, Standing, next_billing_period, next_utc_day};
+use crate::heartbeat::{Heartbeat, Settings, Skipped, Standing};
 use crate::notice::{NoticeDraft, Priority};
 use crate::reason::Reason;
 use crate::schedule::Schedule;
@@ -62,8 +62,8 @@ pub fn settle(
         notices: ending.notices,
     };
     if let Some(owner) = owner {
-        let baseline = ending.baseline;
-        settle_heartbeat(&mut settlement, owner, (&ending.outcome, baseline), now);
+        let after = (&ending.outcome, ending.baseline, ending.level);
+        settle_heartbeat(&mut settlement, owner, after, now);
     }
     settlement
 }
@@ -86,7 +86,7 @@ fn ended_row(execution: &Execution, ending: &Ending, now: Timestamp) -> Executio
 fn settle_heartbeat(
     settlement: &mut Settlement,
     owner: Owner<'_>,
-    (outcome, baseline): (&Outcome, Option<crate::watch::Baseline>),
+    (outcome, baseline, refused): (&Outcome, Option<crate::watch::Baseline>, Option<Scope>),
     now: Timestamp,
 ) {
     let mut heartbeat = owner.heartbeat.clone();
@@ -104,7 +104,7 @@ fn settle_heartbeat(
     let opened = move_breaker(&mut heartbeat, row, outcome);
     let pause = match opened {
         true => Some((Reason::Breaker, None)),
-        false => overdrawn(&heartbeat, row, owner.levels, now),
+        false => overdrawn(row, owner.levels, refused, now),
     };
     heartbeat.make_claimable();
     if let Some((reason, resumes_at)) = pause
@@ -194,26 +194,28 @@ fn move_breaker(heartbeat: &mut Heartbeat, row: &Execution, outcome: &Outcome) -
 /// Whether this outcome, or its charge, leaves a budget without room; and until when. A period that
 /// is over by now, having begun before the run did, holds nothing up.
 fn overdrawn(
-    heartbeat: &Heartbeat,
     row: &Execution,
     levels: &[Level],
+    refused: Option<Scope>,
     now: Timestamp,
 ) -> Option<(Reason, Option<Timestamp>)> {
     let scope = match row.reason {
         Some(Reason::Plan) if row.status != Some(Status::Cancelled) => {
             return Some((Reason::Plan, None));
         }
-        Some(Reason::BudgetExhausted) => Scope::Heartbeat,
-        Some(Reason::CreditsExhausted) => Scope::ProjectDay,
+        Some(Reason::BudgetExhausted) => refused.unwrap_or(Scope::Heartbeat),
+        Some(Reason::CreditsExhausted) => refused.unwrap_or(Scope::ProjectDay),
         _ => {
             return filled(levels, row.credits_charged)
-                .find_map(|level| until_next_period(level.scope, row, now));
+                .find_map(|level| until_next_period(level, row, now));
         }
     };
-    if scope == Scope::Heartbeat && heartbeat.settings.credit_budget.is_none() {
-        return None;
+    let level = levels.iter().find(|level| level.scope == scope)?;
+    if scope.reason() == Reason::BudgetExhausted {
+        // Somebody may have lifted the limit meanwhile.
+        level.limit?;
     }
-    until_next_period(scope, row, now)
+    until_next_period(level, row, now)
 }
 
 /// The levels that a charge leaves full, from the narrowest.
@@ -227,17 +229,14 @@ fn filled(levels: &[Level], charged: u64) -> impl Iterator<Item = &Level> {
 /// The pause for a full level, unless its period is over. An execution draws on the periods in
 /// which it started.
 fn until_next_period(
-    scope: Scope,
+    level: &Level,
     row: &Execution,
     now: Timestamp,
 ) -> Option<(Reason, Option<Timestamp>)> {
     let started_at = row.started_at.unwrap_or(row.created_at);
-    let (reason, resumes_at) = match scope {
-        Scope::Heartbeat => (Reason::BudgetExhausted, next_billing_period(started_at)),
-        Scope::ProjectDay => (Reason::CreditsExhausted, next_utc_day(started_at)),
-    };
+    let resumes_at = level.scope.resets_at(started_at);
     let over = resumes_at.is_some_and(|at| at <= now);
-    (!over).then_some((reason, resumes_at))
+    (!over).then_some((level.scope.reason(), resumes_at))
 }
 
 /// What people are told when a heartbeat pauses.

@@ -208,7 +208,7 @@ impl Run<'_> {
             Err(why) => return Ok(failed(Reason::ModelDenied, why)),
         };
         journal.rates = self.parts.models.rates(&request.model);
-        journal.daily_credit_limit = plan.daily_credit_limit;
+        journal.spending = plan.spending();
         let session = Session {
             journal: &journal,
             toolbox: &belt,

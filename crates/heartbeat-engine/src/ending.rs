@@ -120,17 +120,21 @@ fn over_budget(
     message: String,
     circumstance: Circumstance,
 ) -> Ending {
-    let reason = match (stop, circumstance.scope) {
-        (heartbeat_agent::BudgetStop::Busy, _) => Reason::BudgetBusy,
-        (_, Some(Scope::ProjectDay)) => Reason::CreditsExhausted,
-        _ => Reason::BudgetExhausted,
+    let scope = circumstance.scope.unwrap_or(Scope::Heartbeat);
+    let reason = match stop {
+        heartbeat_agent::BudgetStop::Busy => Reason::BudgetBusy,
+        heartbeat_agent::BudgetStop::Exhausted => scope.reason(),
     };
-    if !circumstance.spent {
-        return Ending::plain(Outcome::Skipped { reason });
+    let outcome = match circumstance.spent {
+        false => Outcome::Skipped { reason },
+        true => Outcome::Error {
+            reason,
+            message,
+            breaker: BreakerEffect::Ignored,
+        },
+    };
+    Ending {
+        level: Some(scope),
+        ..Ending::plain(outcome)
     }
-    Ending::plain(Outcome::Error {
-        reason,
-        message,
-        breaker: BreakerEffect::Ignored,
-    })
 }

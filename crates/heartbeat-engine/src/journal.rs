@@ -14,6 +14,7 @@ use heartbeat_domain::budget::{Ask, Rates, Scope, input_bound};
 use heartbeat_domain::claim::Hold;
 use heartbeat_domain::conversation::{ToolCall, ToolOutput, Turn, TurnRequest};
 use heartbeat_domain::ids::HeartbeatId;
+use heartbeat_domain::plan::Spending;
 use heartbeat_domain::step::{Step, StepKind, StepState};
 use heartbeat_domain::tool::Repeat;
 use heartbeat_domain::watch::Sighting;
@@ -70,7 +71,7 @@ pub(crate) struct FireJournal<'a> {
     belt: &'a Belt<'a>,
     pub(crate) heartbeat_id: Option<HeartbeatId>,
     pub(crate) rates: Rates,
-    pub(crate) daily_credit_limit: Option<u64>,
+    pub(crate) spending: Spending,
     /// Step 0, as it is or is to be on record.
     pub(crate) opening: Opening,
     /// Latest attempt of every step that former holders left.
@@ -99,7 +100,7 @@ impl<'a> FireJournal<'a> {
             belt,
             heartbeat_id: None,
             rates: Rates::default(),
-            daily_credit_limit: None,
+            spending: Spending::default(),
             opening,
             recorded: recorded.into_iter().map(|step| (step.seq, step)).collect(),
             circumstance: Mutex::new(circumstance),
@@ -171,10 +172,7 @@ impl<'a> FireJournal<'a> {
 
     fn refusal(&self, scope: Scope, reason: BudgetStop) -> Halt {
         self.lock().scope = Some(scope);
-        let level = match scope {
-            Scope::Heartbeat => "the heartbeat's credit_budget for this billing period",
-            Scope::ProjectDay => "the project's credits for this UTC day",
-        };
+        let level = scope.in_words();
         let message = match reason {
             BudgetStop::Exhausted => {
                 format!(
@@ -343,7 +341,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             request: json!({ "messages": request.messages.len(), "max_tokens": request.max_tokens }),
             ask,
             rates: self.rates,
-            daily_credit_limit: self.daily_credit_limit,
+            spending: self.spending,
         };
         let waiter = &self.parts.waiter;
         let patience_ends = waiter.now() + self.parts.settings.budget_patience;
@@ -375,6 +373,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             failed: false,
             tokens,
             micro,
+            channels: self.parts.settings.channels.clone(),
         })
         .await?;
         kill_point("engine:turn_recorded");
@@ -395,6 +394,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             failed: true,
             tokens: spent.total(),
             micro: self.rates.cost(&spent),
+            channels: self.parts.settings.channels.clone(),
         })
         .await
     }

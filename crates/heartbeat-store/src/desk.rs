@@ -8,6 +8,7 @@ use heartbeat_domain::claim::Hold;
 use heartbeat_domain::execution::{Ending, Execution, Phase};
 use heartbeat_domain::heartbeat::Heartbeat;
 use heartbeat_domain::ids::ExecutionId;
+use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::{Owner, Settlement, settle};
 use jiff::Timestamp;
 
@@ -15,7 +16,7 @@ use crate::StoreError;
 use crate::counting::Rollups;
 use crate::entries::{self, Standstill};
 use crate::error::Thing;
-use crate::purses::{Limits, Purse, Purses};
+use crate::purses::{Move, Purse, Purses};
 use crate::rows::{self, Cursor, HeldExecution, int};
 use crate::schedules::Schedules;
 use crate::turns::Key;
@@ -65,32 +66,34 @@ impl Desk {
         Ok(())
     }
 
-    /// The purses of executions that hold something.
-    pub(crate) fn purses_to_load(&self) -> Vec<Purse> {
-        let executions = self.executions.values().map(|held| &held.execution);
-        let holding = executions.filter(|execution| execution.held != Held::default());
-        holding.map(Purse::of).collect()
+    /// The purses of executions that hold or used something, or that a budget refused.
+    pub(crate) fn purses_to_load(&self, asks: &[&FinishAsk]) -> Vec<Purse> {
+        let executions = asks.iter().filter_map(|ask| {
+            let held = self.executions.get(&ask.hold.execution_id)?;
+            let execution = &held.execution;
+            let used = execution.held != Held::default() || execution.tokens_used > 0;
+            (used || is_refused(&ask.ending)).then_some(execution)
+        });
+        executions.map(Purse::of).collect()
     }
 
-    /// The levels that an ending is settled against; none where it drew nothing.
-    pub(crate) fn levels(&self, execution: &Execution) -> Vec<Level> {
-        if execution.held.spent == 0 {
+    /// The levels that an ending is settled against; none where it drew nothing and no budget
+    /// refused it.
+    pub(crate) fn levels(&self, execution: &Execution, ending: &Ending) -> Vec<Level> {
+        if execution.held.spent == 0 && !is_refused(ending) {
             return Vec::new();
         }
-        let heartbeat = self.heartbeat_of(execution);
-        let limits = Limits {
-            heartbeat: heartbeat.and_then(|heartbeat| heartbeat.settings.credit_budget),
-            day: None,
-        };
-        self.purses.levels(&Purse::of(execution), limits).to_vec()
+        self.purses.levels(&Purse::of(execution), None)
     }
 
     /// Turns what an execution held into what it drew.
     pub(crate) fn charge(&mut self, execution: &Execution, credits: u64) {
-        let held = execution.held.credits();
-        if held > 0 {
-            self.purses.draw(&Purse::of(execution), credits, -int(held));
-        }
+        let moves = Move {
+            used: credits,
+            held: -int(execution.held.credits()),
+            tokens: execution.tokens_used,
+        };
+        self.purses.draw(&Purse::of(execution), moves);
     }
 
     /// Keeps what an ending came to, for a repeat of it.
@@ -129,6 +132,14 @@ impl Desk {
         self.changed.push(key);
         self.heartbeats.insert(key, after);
     }
+}
+
+/// Whether a budget had no room for it.
+fn is_refused(ending: &Ending) -> bool {
+    matches!(
+        ending.outcome.reason(),
+        Some(Reason::BudgetExhausted | Reason::CreditsExhausted)
+    )
 }
 
 /// Settles; a heartbeat whose schedule has become unreadable pauses.

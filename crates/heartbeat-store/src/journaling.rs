@@ -1,7 +1,7 @@
 //! What the journal's verbs decide: functions of how far an execution has come, whichever database
 //! keeps it.
 
-use heartbeat_domain::budget::{Held, Reservation, reserve};
+use heartbeat_domain::budget::{Held, Reservation, overbilled_notice, reserve};
 use heartbeat_domain::claim::Hold;
 use heartbeat_domain::step::{StepKind, StepState};
 use jiff::Timestamp;
@@ -100,7 +100,7 @@ fn reserve_turn(
     now: Timestamp,
 ) -> Result<Intent> {
     let execution = at.execution(hold)?;
-    let levels = at.levels(&execution, intent.daily_credit_limit);
+    let levels = at.levels(&execution, intent.spending);
     let (micro, max_tokens) = match reserve(&levels, &execution.held, &intent.rates, &intent.ask) {
         Reservation::Granted { micro, max_tokens } => (micro, max_tokens),
         Reservation::Busy(scope) => return Ok(Intent::Busy(scope)),
@@ -113,7 +113,7 @@ fn reserve_turn(
     kept.max_tokens = max_tokens;
     kept.micro_input_bound = intent.rates.worst_case(intent.ask.input_tokens_max, 0);
     at.begin(hold, kept);
-    at.remember_day(&execution, intent.daily_credit_limit);
+    at.remember(&execution, intent.spending);
     let mut after = execution.held;
     after.reserved = after.reserved.saturating_add(micro);
     at.spend(hold, after, 0);
@@ -135,9 +135,13 @@ pub(crate) fn record_turn(
     if step.fence != hold.fence {
         return Err(StoreError::Fenced);
     }
+    let reserved = step.micro_reserved;
     let mut after = execution.held;
-    after.reserved = after.reserved.saturating_sub(step.micro_reserved);
+    after.reserved = after.reserved.saturating_sub(reserved);
     after.spent = after.spent.saturating_add(record.micro);
+    let place = (execution.id, record.seq);
+    let overbilled = (record.micro > reserved)
+        .then(|| overbilled_notice(&step.name, place, (reserved, record.micro)));
     let state = match record.failed {
         true => StepState::Failed,
         false => StepState::Done,
@@ -148,6 +152,7 @@ pub(crate) fn record_turn(
         kept.step.micro_charged = record.micro;
     });
     at.spend(hold, after, record.tokens);
+    at.tell(&execution, (overbilled.as_slice(), &record.channels), now);
     Ok(())
 }
 

@@ -29,18 +29,19 @@ pub use self::address::{Address, Database, OpenOptions, ServerUrl};
 pub use self::error::{Limit, StoreError, Thing};
 pub use self::kill_point::kill_point;
 use self::verbs::{
-    Access, Bots, Executions, Fires, Heartbeats, Journal, Outbox, Stats, ToolServers,
+    Access, Bots, Credits, Executions, Fires, Heartbeats, Journal, Outbox, Stats, ToolServers,
 };
 
 /// Everything that is remembered: the sum of the verb groups.
 pub trait Store:
-    Access + Bots + Heartbeats + Fires + Journal + Executions + Outbox + Stats + ToolServers
+    Access + Bots + Credits + Heartbeats + Fires + Journal + Executions + Outbox + Stats + ToolServers
 {
 }
 
 impl<T> Store for T where
     T: Access
         + Bots
+        + Credits
         + Heartbeats
         + Fires
         + Journal

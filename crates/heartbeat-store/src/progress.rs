@@ -10,6 +10,7 @@ use heartbeat_domain::claim::Hold;
 use heartbeat_domain::execution::{Execution, Phase};
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
+use heartbeat_domain::plan::Spending;
 use heartbeat_domain::step::{Decision, Review, Step, StepKind, StepState};
 use heartbeat_domain::tool::Repeat;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +19,7 @@ use serde_json::Value;
 use crate::StoreError;
 use crate::error::Thing;
 use crate::messages::Origin;
-use crate::purses::{Limits, Purse, Purses};
+use crate::purses::{Move, Purse, Purses};
 use crate::rows::{self, Cursor, HeldExecution, int};
 use crate::verbs::{Channel, Result};
 
@@ -46,7 +47,6 @@ pub(crate) struct About {
 /// An execution that verbs are about.
 struct Place {
     held: HeldExecution,
-    credit_budget: Option<u64>,
 }
 
 /// A step of an execution, and which attempt at it.
@@ -78,21 +78,15 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Puts a row of an execution, its heartbeat's budget, whether it has the step, and that on the
-    /// desk.
+    /// Puts a row of an execution, whether it has the step, and that on the desk.
     pub(crate) fn put(&mut self, c: &mut Cursor<'_>) -> Result<()> {
         let held = rows::held_execution(c)?;
         let id = held.execution.id;
-        let credit_budget = c.find_count()?;
         if c.take::<bool>()? {
             let kept = read(c)?;
             self.latest.insert((id, kept.step.seq), kept);
         }
-        let place = Place {
-            held,
-            credit_budget,
-        };
-        self.places.insert(id, place);
+        self.places.insert(id, Place { held });
         Ok(())
     }
 
@@ -140,19 +134,14 @@ impl Progress {
         self.find_step(hold, seq).ok_or_else(missing)
     }
 
-    /// The levels that an execution draws on, with the day's limit as it is told.
-    pub(crate) fn levels(&self, execution: &Execution, day: Option<u64>) -> [Level; 2] {
-        let place = self.places.get(&execution.id);
-        let limits = Limits {
-            heartbeat: place.and_then(|place| place.credit_budget),
-            day: Some(day),
-        };
-        self.purses.levels(&Purse::of(execution), limits)
+    /// The levels that an execution draws on, with the project's limits as they are told.
+    pub(crate) fn levels(&self, execution: &Execution, told: Spending) -> Vec<Level> {
+        self.purses.levels(&Purse::of(execution), Some(told))
     }
 
-    /// Keeps the day's limit, for those who settle.
-    pub(crate) fn remember_day(&mut self, execution: &Execution, limit: Option<u64>) {
-        self.purses.remember(&Purse::of(execution), limit);
+    /// Keeps the project's limits, for those who settle.
+    pub(crate) fn remember(&mut self, execution: &Execution, told: Spending) {
+        self.purses.remember(&Purse::of(execution), told);
     }
 
     /// Adds a step, or a further attempt at one.
@@ -200,7 +189,11 @@ impl Progress {
         let more = int(after.credits()) - int(execution.held.credits());
         execution.held = after;
         execution.tokens_used = execution.tokens_used.saturating_add(tokens);
-        self.purses.draw(&Purse::of(execution), 0, more);
+        let moves = Move {
+            held: more,
+            ..Move::default()
+        };
+        self.purses.draw(&Purse::of(execution), moves);
         self.spent.insert(hold.execution_id);
     }
 

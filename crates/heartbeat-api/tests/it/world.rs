@@ -14,7 +14,7 @@ use heartbeat_domain::claim::{Hold, LEASE, Node};
 use heartbeat_domain::execution::{Ending, Outcome};
 use heartbeat_domain::ids::{BotId, IdSource, NodeId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
-use heartbeat_domain::plan::Plans;
+use heartbeat_domain::plan::{Plans, Spending};
 use heartbeat_engine::control::{Control, WatchChecks};
 use heartbeat_engine::events::Live;
 use heartbeat_store::Store;
@@ -288,7 +288,7 @@ impl World {
                 max_tokens: 1_000,
             },
             rates: Rates::default(),
-            daily_credit_limit: None,
+            spending: Spending::default(),
         };
         self.store.begin_turn(hold, &intent, now).await.unwrap();
         let result = json!({ "text": "done" });
@@ -298,6 +298,7 @@ impl World {
             failed: false,
             tokens,
             micro,
+            channels: Vec::new(),
         };
         self.store.record_turn(hold, &record, now).await.unwrap();
     }

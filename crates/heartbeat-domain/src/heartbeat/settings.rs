@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::bot::check_text;
+use crate::budget::check_credits;
 use crate::plan::Plan;
 use crate::schedule::{Schedule, parse_zone};
 use crate::violation::Violation;
@@ -146,14 +147,7 @@ impl Settings {
             0,
             527_040,
         )?;
-        let most = u64::try_from(i64::MAX).unwrap_or(u64::MAX) / crate::budget::MICRO;
-        if self.credit_budget.is_some_and(|budget| budget > most) {
-            return Err(Violation::input(
-                "credit_budget",
-                format!("must be at most {most}"),
-            ));
-        }
-        Ok(())
+        check_credits("credit_budget", self.credit_budget.unwrap_or(0))
     }
 }
 

@@ -34,6 +34,7 @@ fn claim(settings: Settings, trigger: Trigger, due_at: Timestamp) -> Claim {
             instruction: String::new(),
             status: true,
             heartbeat: true,
+            credit_limit: None,
             created_at: heartbeat.created_at,
             updated_at: heartbeat.created_at,
         },

@@ -1,10 +1,11 @@
 //! No call that costs starts unless its worst case fits every budget above it.
 
 use heartbeat_domain::budget::{
-    Ask, Fit, Held, Level, MAX_TOKENS_FLOOR, MICRO, Rates, Reservation, Scope, fit, reserve,
-    whole_credits,
+    Allowance, Ask, Fit, Held, Level, MAX_TOKENS_FLOOR, MICRO, Rates, Reservation, Scope, fit,
+    overbilled_notice, reserve, whole_credits,
 };
 use heartbeat_domain::conversation::Usage;
+use heartbeat_domain::ids::ExecutionId;
 use proptest::prelude::*;
 
 use Scope::{Heartbeat, ProjectDay};
@@ -265,4 +266,58 @@ proptest! {
         }
         prop_assert_eq!(rows.iter().sum::<u64>(), used);
     }
+}
+
+#[test]
+fn a_month_draws_on_the_plan_first_and_then_on_the_balance() {
+    let month = |plan, used, added, drawn| Allowance {
+        plan,
+        used,
+        added,
+        drawn,
+        ..Allowance::default()
+    };
+    // What the month has, its limit as a level, a charge, and what of it the balance pays.
+    let cases = [
+        (month(None, 70, 0, 0), None, 50, 0),
+        (month(None, 70, 30, 0), None, 50, 0),
+        (month(Some(100), 70, 0, 0), Some(100), 30, 0),
+        (month(Some(100), 70, 20, 0), Some(120), 30, 0),
+        (month(Some(100), 70, 20, 0), Some(120), 31, 1),
+        (month(Some(100), 70, 20, 15), Some(105), 35, 5),
+        (month(Some(100), 110, 20, 10), Some(120), 10, 10),
+        (month(Some(0), 0, 20, 0), Some(20), 20, 20),
+        (month(Some(0), 0, 0, 0), Some(0), 1, 1),
+        // Overbilled: there is nothing left, and never less than nothing.
+        (month(Some(100), 140, 20, 40), Some(140), 1, 1),
+    ];
+    for (month, limit, charge, paid) in cases {
+        assert_eq!(month.level().limit, limit, "{month:?}");
+        assert_eq!(month.from_balance(charge), paid, "{month:?}");
+    }
+    assert_eq!(month(Some(0), 0, 20, 45).balance(), -25);
+}
+
+#[test]
+fn what_another_month_holds_of_the_balance_is_in_the_way_but_not_gone() {
+    let month = Allowance {
+        plan: Some(10),
+        used: 10,
+        added: 5,
+        held_elsewhere: 3,
+        ..Allowance::default()
+    };
+    let levels = [month.level()];
+    assert_eq!(fit(&levels, 0, 2), Fit::Fits);
+    assert_eq!(fit(&levels, 0, 3), Fit::Busy(Scope::ProjectMonth));
+    assert_eq!(fit(&levels, 0, 6), Fit::Exhausted(Scope::ProjectMonth));
+}
+
+#[test]
+fn a_provider_that_billed_too_much_is_told_with_both_numbers() {
+    let id = ExecutionId(uuid::Uuid::from_u128(9));
+    let notice = overbilled_notice("openai/x", (id, 3), (2 * MICRO, 2_500_100));
+    assert!(notice.message.contains("allowed 2 credits at most"));
+    assert!(notice.message.contains("it used 2.5001."));
+    assert_eq!(notice.state, Some(format!("{id}.3")));
 }

@@ -191,6 +191,7 @@ fn an_agent_is_changed_field_by_field_within_its_limits() {
         instruction: "Be brief".into(),
         status: true,
         heartbeat: false,
+        credit_limit: None,
         created_at: clock("09:00:00"),
         updated_at: clock("09:00:00"),
     };

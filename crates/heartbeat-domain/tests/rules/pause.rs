@@ -84,7 +84,7 @@ fn a_period_that_ended_during_the_run_pauses_nothing() {
     for now in ["2026-07-01T00:00:00Z", "2026-07-01T00:01:00Z"] {
         assert_eq!(pause_after(Outcome::Success, &full, now), None);
         for reason in [Reason::BudgetExhausted, Reason::CreditsExhausted] {
-            assert_eq!(pause_after(skipped(reason), &[], now), None);
+            assert_eq!(pause_after(skipped(reason), &full, now), None);
         }
     }
 }
@@ -120,8 +120,12 @@ fn reasons_that_last_pause_and_those_that_somebody_else_ends_do_not() {
         (cancelled(Reason::SwitchedOff), None),
         (cancelled(Reason::ProjectPaused), None),
     ];
+    let levels = [
+        level(Scope::Heartbeat, Some(100), 0),
+        level(Scope::ProjectDay, Some(50), 0),
+    ];
     for (outcome, expected) in cases {
-        let paused = pause_after(outcome.clone(), &[], "2026-06-30T23:40:00Z");
+        let paused = pause_after(outcome.clone(), &levels, "2026-06-30T23:40:00Z");
         assert_eq!(paused, expected, "{outcome:?}");
     }
 }
@@ -139,4 +143,41 @@ fn a_budget_that_was_lifted_during_the_run_pauses_nothing() {
     );
     assert_eq!(after.standing(), Standing::Active);
     assert_eq!(after.claimable_at, Some(clock("10:00:00")));
+}
+
+/// Why and until when a heartbeat is paused after a level refused in the middle of a month.
+fn pause_refused(scope: Scope, limit: Option<u64>) -> Option<(Reason, Option<Timestamp>)> {
+    let mut heartbeat = active(settings());
+    let row = begin(&mut heartbeat, Trigger::Schedule, clock("09:30:00"));
+    let levels = Scope::ALL.iter().map(|other| {
+        let limit = if *other == scope { limit } else { None };
+        level(*other, limit, 3)
+    });
+    let levels: Vec<Level> = levels.collect();
+    let ending = Ending {
+        level: Some(scope),
+        ..Ending::plain(skipped(scope.reason()))
+    };
+    let settlement = settled(&heartbeat, &row, (ending, &levels), clock("09:31:00"));
+    let paused = settlement.heartbeat.expect("it has an owner").paused;
+    paused.map(|pause| (pause.reason, pause.resumes_at))
+}
+
+#[test]
+fn the_level_that_refused_says_why_and_until_when() {
+    let july = Some(at("2026-07-01T00:00:00Z"));
+    let tomorrow = Some(at("2026-06-02T00:00:00Z"));
+    let cases = [
+        (Scope::Heartbeat, Reason::BudgetExhausted, july),
+        (Scope::Member, Reason::BudgetExhausted, july),
+        (Scope::Bot, Reason::BudgetExhausted, july),
+        (Scope::ProjectDay, Reason::CreditsExhausted, tomorrow),
+        (Scope::ProjectMonth, Reason::CreditsExhausted, july),
+    ];
+    for (scope, reason, until) in cases {
+        assert_eq!(pause_refused(scope, Some(5)), Some((reason, until)));
+        // What a person lifted meanwhile pauses nothing; a plan's limits are not in the store.
+        let lifted = (reason == Reason::CreditsExhausted).then_some((reason, until));
+        assert_eq!(pause_refused(scope, None), lifted, "{scope:?}");
+    }
 }

@@ -94,6 +94,7 @@ async fn add(world: &World, name: &str, heartbeats: u64) -> Fallible<()> {
         instruction: "You look after machines. Be brief.".into(),
         status: true,
         heartbeat: true,
+        credit_limit: None,
         created_at: now,
         updated_at: now,
     };

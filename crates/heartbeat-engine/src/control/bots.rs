@@ -28,6 +28,7 @@ impl Control {
             instruction: ask.instruction.unwrap_or_default(),
             status: ask.status.unwrap_or(true),
             heartbeat: ask.heartbeat.unwrap_or(false),
+            credit_limit: ask.credit_limit.or_keep(None),
             created_at: now,
             updated_at: now,
         };

@@ -156,8 +156,9 @@ static SPEND: Batch = Batch::new(
 );
 
 static HOLD: Batch = Batch::new(
-    "INSERT INTO budgets (project_id, scope, scope_id, period, used, held, credit_limit) \
-     SELECT column1, column2, column3, column4, column5, column6, NULL FROM (VALUES",
+    "INSERT INTO budgets (project_id, scope, scope_id, period, used, held, tokens, \
+     credit_limit) SELECT column1, column2, column3, column4, column5, column6, 0, NULL \
+     FROM (VALUES",
     6,
     ") WHERE true ON CONFLICT (project_id, scope, scope_id, period) DO UPDATE SET \
      used = budgets.used + excluded.used, held = budgets.held + excluded.held",
@@ -510,7 +511,7 @@ impl Bare {
 /// Project, scope, id within the scope, period.
 type LevelKey = (Uuid, &'static str, Uuid, i64);
 
-/// Both levels of each fire's budget, each level once, with what is added to used and held.
+/// All levels of each fire's budget, each level once, with what is added to used and held.
 fn levels(
     fires: &[BareFire],
     (used, held): (i64, i64),
@@ -519,9 +520,13 @@ fn levels(
     let (month, day) = (i64::from(billing_period(now)), i64::from(utc_day(now)));
     let mut levels: BTreeMap<LevelKey, (i64, i64)> = BTreeMap::new();
     for fire in fires {
-        let own = (fire.project, "heartbeat", fire.heartbeat, month);
-        let all = (fire.project, "project_day", fire.project, day);
-        for key in [own, all] {
+        let own = [
+            (fire.project, "heartbeat", fire.heartbeat, month),
+            (fire.project, "bot", fire.bot, month),
+            (fire.project, "project_day", fire.project, day),
+            (fire.project, "project_month", fire.project, month),
+        ];
+        for key in own {
             let level = levels.entry(key).or_default();
             *level = (level.0 + used, level.1 + held);
         }

@@ -10,6 +10,7 @@ mod batch;
 mod bots;
 mod budgets;
 mod claims;
+mod credits;
 mod due;
 mod endings;
 mod executions;
@@ -32,6 +33,7 @@ mod steps;
 mod testing;
 mod tool_servers;
 mod tx;
+mod usage;
 mod writer;
 
 use std::path::Path;

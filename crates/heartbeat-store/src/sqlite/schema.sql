@@ -58,7 +58,7 @@ CREATE TABLE bots (
     heartbeat BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    deleted_at BIGINT,
+    deleted_at BIGINT, credit_limit BIGINT,
     CONSTRAINT bots_id_key UNIQUE (project_id, id),
     CONSTRAINT bots_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id),
     CONSTRAINT bots_id_is_a_uuid CHECK (length(id) = 16)
@@ -247,19 +247,6 @@ CREATE TABLE steps (
     CONSTRAINT steps_reserve_only_while_begun CHECK (state = 'begun' OR micro_reserved = 0)
 );
 
-CREATE TABLE budgets (
-    project_id BLOB NOT NULL,
-    scope TEXT NOT NULL,
-    scope_id BLOB NOT NULL,
-    period BIGINT NOT NULL,
-    credit_limit BIGINT,
-    used BIGINT NOT NULL,
-    held BIGINT NOT NULL,
-    CONSTRAINT budgets_pkey PRIMARY KEY (project_id, scope, scope_id, period),
-    CONSTRAINT budgets_scope_is_known CHECK (scope IN ('heartbeat', 'project_day')),
-    CONSTRAINT budgets_are_not_negative CHECK (used >= 0 AND held >= 0)
-) WITHOUT ROWID;
-
 CREATE TABLE rollups (
     project_id BLOB NOT NULL,
     bot_id BLOB NOT NULL,
@@ -360,3 +347,46 @@ CREATE TABLE tool_servers (
 );
 
 CREATE INDEX executions_to_review ON executions (project_id, created_at, id) WHERE needs_review;
+
+CREATE TABLE "budgets" (
+    project_id BLOB NOT NULL,
+    scope TEXT NOT NULL,
+    scope_id BLOB NOT NULL,
+    period BIGINT NOT NULL,
+    credit_limit BIGINT,
+    used BIGINT NOT NULL,
+    held BIGINT NOT NULL,
+    tokens BIGINT NOT NULL,
+    CONSTRAINT budgets_pkey PRIMARY KEY (project_id, scope, scope_id, period),
+    CONSTRAINT budgets_scope_is_known CHECK (scope IN
+        ('heartbeat', 'member', 'bot', 'project_day', 'project_month', 'balance')),
+    CONSTRAINT budgets_are_not_negative CHECK (used >= 0 AND held >= 0 AND tokens >= 0)
+) WITHOUT ROWID;
+
+CREATE TABLE members (
+    project_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    credit_limit BIGINT,
+    CONSTRAINT members_pkey PRIMARY KEY (project_id, id),
+    CONSTRAINT members_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id),
+    CONSTRAINT members_id_is_a_uuid CHECK (length(id) = 16)
+) WITHOUT ROWID;
+
+CREATE TABLE credit_ledger (
+    project_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    day BIGINT NOT NULL,
+    credits BIGINT NOT NULL,
+    note TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT credit_ledger_pkey PRIMARY KEY (project_id, id),
+    CONSTRAINT credit_ledger_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id),
+    CONSTRAINT credit_ledger_id_is_a_uuid CHECK (length(id) = 16),
+    CONSTRAINT credit_ledger_kind_is_known CHECK (kind IN ('added', 'drawn')),
+    CONSTRAINT credit_ledger_drawn_is_taken CHECK (kind <> 'drawn' OR credits < 0)
+);
+
+CREATE UNIQUE INDEX credit_ledger_draws ON credit_ledger (project_id, day) WHERE kind = 'drawn';
+
+CREATE INDEX credit_ledger_by_time ON credit_ledger (project_id, created_at, id);

@@ -5,6 +5,7 @@ use heartbeat_domain::budget::{Ask, Rates, Scope};
 use heartbeat_domain::claim::Hold;
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
+use heartbeat_domain::plan::Spending;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::step::{Decision, Step};
 use heartbeat_domain::tool::Repeat;
@@ -26,8 +27,8 @@ pub struct TurnIntent {
     pub ask: Ask,
     /// The model's rates.
     pub rates: Rates,
-    /// The project's limit for a UTC day.
-    pub daily_credit_limit: Option<u64>,
+    /// What the project's plan lets it spend.
+    pub spending: Spending,
 }
 
 /// Whether an intent is durable and the call may be made.
@@ -100,6 +101,8 @@ pub struct TurnRecord {
     pub tokens: u64,
     /// What they cost, in micro-credits; may exceed the reservation.
     pub micro: u64,
+    /// How people are told if it does.
+    pub channels: Vec<Channel>,
 }
 
 /// The journal. Every writing verb is fenced: `Fenced` unless `hold` is the current one and the
@@ -120,10 +123,13 @@ pub trait Journal: Send + Sync {
     async fn take_over(&self, hold: &Hold, now: Timestamp) -> Result<Vec<Step>>;
 
     /// Writes a turn's intent down and reserves its worst case on every level of budget, in one
-    /// transaction; or refuses and writes nothing. Idempotent under (execution, seq, fence).
+    /// transaction; or refuses and writes nothing. `max_tokens` is lowered as far as 256 before it
+    /// refuses; `Busy` only if the holds of others are in the way. Idempotent under (execution, seq,
+    /// fence).
     async fn begin_turn(&self, hold: &Hold, intent: &TurnIntent, now: Timestamp) -> Result<Intent>;
 
-    /// Writes a turn's outcome down and settles its reservation. A repeat changes nothing.
+    /// Writes a turn's outcome down and settles its reservation. What it cost beyond that is charged
+    /// in full, and told in the same transaction. A repeat changes nothing.
     async fn record_turn(&self, hold: &Hold, record: &TurnRecord, now: Timestamp) -> Result<()>;
 
     /// Writes down the calls of one turn together. Answers `Go` or `Cancelled`. Idempotent under

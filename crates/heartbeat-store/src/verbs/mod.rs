@@ -6,6 +6,7 @@
 
 mod access;
 mod bots;
+mod credits;
 mod executions;
 mod fires;
 mod heartbeats;
@@ -16,6 +17,7 @@ mod tool_servers;
 
 pub use self::access::*;
 pub use self::bots::*;
+pub use self::credits::*;
 pub use self::executions::*;
 pub use self::fires::*;
 pub use self::heartbeats::*;

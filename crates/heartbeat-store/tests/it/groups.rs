@@ -41,6 +41,18 @@ group! { bots:
     a_deleted_agent_takes_its_heartbeats_along_and_leaves_their_rows,
 }
 
+group! { credits:
+    every_level_lowers_max_tokens_then_refuses_and_pauses,
+    holds_of_others_make_every_level_busy_and_not_exhausted,
+    a_lost_turn_costs_its_input_bound_on_every_level,
+    a_bill_beyond_the_reservation_is_charged_told_and_pauses_on_every_level,
+    a_higher_limit_lets_what_it_paused_go_on,
+    an_entry_is_put_on_the_balance_once_and_never_takes_more_than_is_there,
+    beyond_the_plans_credits_the_balance_pays_until_it_is_empty,
+    another_plan_lets_what_waited_for_credits_go_on,
+    rows_periods_and_usage_agree_to_the_credit,
+}
+
 group! { executions:
     logs_are_filtered_newest_first_and_open_ones_only_if_asked,
     a_thread_holds_what_was_said_and_the_last_run_is_not_a_skip,

@@ -9,6 +9,8 @@ mod groups;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod overspend;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod sealing;

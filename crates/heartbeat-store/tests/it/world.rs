@@ -10,7 +10,7 @@ use heartbeat_domain::execution::{BreakerEffect, Ending, Execution, Outcome};
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch};
 use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, IdSource, NodeId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
-use heartbeat_domain::plan::Plan;
+use heartbeat_domain::plan::{Plan, Spending};
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::Settlement;
 use heartbeat_store::postgres::{self, PostgresStore};
@@ -291,6 +291,7 @@ pub(crate) fn bot(ids: &IdSource, project_id: ProjectId) -> Bot {
         instruction: "be brief".into(),
         status: true,
         heartbeat: true,
+        credit_limit: None,
         created_at: start(),
         updated_at: start(),
     }
@@ -316,7 +317,7 @@ pub(crate) fn turn(seq: u32, input_tokens_max: u64, max_tokens: u32) -> TurnInte
             max_tokens,
         },
         rates: Rates::default(),
-        daily_credit_limit: None,
+        spending: Spending::default(),
     }
 }
 
@@ -328,6 +329,7 @@ pub(crate) fn answer(seq: u32, tokens: u64, micro: u64) -> TurnRecord {
         failed: false,
         tokens,
         micro,
+        channels: Vec::new(),
     }
 }
 

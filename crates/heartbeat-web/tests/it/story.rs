@@ -7,6 +7,7 @@ use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome};
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch};
 use heartbeat_domain::ids::NodeId;
 use heartbeat_domain::notice::NoticeDraft;
+use heartbeat_domain::plan::Spending;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::tool::Repeat;
 use heartbeat_store::verbs::{
@@ -159,7 +160,7 @@ impl World {
                 max_tokens: 256,
             },
             rates: Rates::default(),
-            daily_credit_limit: None,
+            spending: Spending::default(),
         };
         self.store
             .begin_turn(&claim.hold, &intent, self.control.now())
@@ -172,6 +173,7 @@ impl World {
             failed: false,
             tokens: 412,
             micro: 412_000,
+            channels: Vec::new(),
         };
         self.store
             .record_turn(&claim.hold, &record, self.control.now())

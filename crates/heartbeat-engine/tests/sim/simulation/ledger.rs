@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use heartbeat_domain::heartbeat::{Heartbeat, ScheduleFields};
 use heartbeat_domain::ids::{BotId, HeartbeatId, ProjectId};
+use heartbeat_domain::plan::Spending;
 use heartbeat_domain::watch::{Baseline, Watch};
 use heartbeat_store::verbs::HeartbeatKey;
 use jiff::Timestamp;
@@ -52,8 +53,8 @@ pub(crate) struct Ledger {
     pub(crate) entries: BTreeMap<HeartbeatId, Entry>,
     /// Whose prompt that is, or was.
     pub(crate) prompts: BTreeMap<String, HeartbeatId>,
-    /// The highest daily limit that a project ever had; `None` is unlimited.
-    pub(crate) daily_max: BTreeMap<ProjectId, Option<u64>>,
+    /// The highest limits that a project ever had.
+    pub(crate) spending_max: BTreeMap<ProjectId, Spending>,
 }
 
 impl Ledger {
@@ -95,10 +96,11 @@ impl Ledger {
         }
     }
 
-    /// A project has that daily limit from now on.
-    pub(crate) fn limited(&mut self, project: ProjectId, limit: Option<u64>) {
-        let most = self.daily_max.entry(project).or_insert(limit);
-        *most = highest(*most, limit);
+    /// A project has those limits from now on.
+    pub(crate) fn limited(&mut self, project: ProjectId, now: Spending) {
+        let most = self.spending_max.entry(project).or_insert(now);
+        most.daily = highest(most.daily, now.daily);
+        most.monthly = highest(most.monthly, now.monthly);
     }
 }
 

@@ -153,10 +153,7 @@ async fn make(
     }
     for project in control.store().projects().await.expect("the scene is set") {
         let plan = kit.plans().find(&project.plan).expect("it was set");
-        stage
-            .lock()
-            .ledger
-            .limited(project.id, plan.daily_credit_limit);
+        stage.lock().ledger.limited(project.id, plan.spending());
     }
     let begin = stage.time.real();
     let skew = stage.lock().faults.skew_ms;

@@ -82,6 +82,7 @@ pub(crate) fn plans(dice: &mut Dice) -> Plans {
         ..kept.clone()
     };
     let tight = Plan {
+        monthly_credits: Some(dice.between(30, 400).unsigned_abs()),
         name: "tight".to_owned(),
         heartbeats_per_agent: Some(1),
         minimum_minutes: 15,

@@ -19,11 +19,7 @@ use heartbeat_domain::tool::{ListedTool, ToolServer};
 use heartbeat_domain::tool_server::{ToolDecision, ToolServerChange};
 use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{
-    Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure, Delivery,
-    Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter,
-    NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach, Reachable, Result,
-    ReviewAsk, SecretHash, Stats, StatsSummary, Stopped, ToolServerKey, ToolServers, TriggerAsk,
-    TurnIntent, TurnRecord,
+    Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure, CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach, Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, Stopped, ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -120,7 +116,7 @@ gated!(Access [
         let answer = self.db.store.set_plan(id, plan, now).await;
         pass.happened().await;
         if answer.is_ok() {
-            self.door.stage.lock().ledger.limited(id, plan.daily_credit_limit);
+            self.door.stage.lock().ledger.limited(id, plan.spending());
         }
         self.leave("set_plan", pass, answer).await
     }
@@ -384,6 +380,13 @@ gated!(ToolServers [
     delete_tool_server(key: ToolServerKey) -> (),
     reach_one(key: ToolServerKey) -> Reachable,
     reach(project_id: ProjectId, bot_id: BotId) -> Vec<Reachable>,
+] {});
+
+gated!(Credits [
+    usage(project_id: ProjectId, ask: UsageAsk, now: Timestamp) -> UsageSummary,
+    add_credit(project_id: ProjectId, entry: &CreditEntry, now: Timestamp) -> i64,
+    credit_entries(project_id: ProjectId, page: Page) -> Listed<CreditEntry>,
+    limit_member(project_id: ProjectId, member_id: MemberId, limit: Option<u64>, now: Timestamp) -> (),
 ] {});
 
 gated!(Stats [

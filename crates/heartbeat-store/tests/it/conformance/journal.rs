@@ -163,7 +163,7 @@ pub(crate) async fn twenty_executions_at_once_do_not_overspend_a_day(w: &World) 
     w.renew(node, minute(30)).await;
     let claims = w.claim(node, 20, minute(30)).await;
     let mut intent = turn(1, 744, 256);
-    intent.daily_credit_limit = Some(7);
+    intent.spending.daily = Some(7);
     let asked = claims
         .iter()
         .map(|claim| w.store.begin_turn(&claim.hold, &intent, minute(30)));

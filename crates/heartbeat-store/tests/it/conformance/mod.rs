@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod bots;
+pub(crate) mod credits;
 pub(crate) mod executions;
 pub(crate) mod fires;
 pub(crate) mod heartbeats;

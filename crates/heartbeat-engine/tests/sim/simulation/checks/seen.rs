@@ -249,7 +249,8 @@ pub(crate) async fn call(
     }
 }
 
-const LEVELS: &str = "SELECT project_id, scope, scope_id, used, held FROM budgets";
+const LEVELS: &str = "SELECT project_id, scope, scope_id, used, held FROM budgets \
+    WHERE scope IN ('heartbeat', 'project_day', 'project_month')";
 
 /// No level has drawn and holds more than it may; more by what a provider overbilled.
 pub(crate) async fn budgets(stage: &Stage, db: &Db) {
@@ -265,7 +266,11 @@ pub(crate) async fn budgets(stage: &Stage, db: &Db) {
             (entry.and_then(|entry| entry.budget_max), excess)
         } else {
             let id = row.id::<ProjectId>("project_id").expect("an id");
-            let limit = state.ledger.daily_max.get(&id).copied().flatten();
+            let most = state.ledger.spending_max.get(&id).copied();
+            let limit = match row.text("scope") {
+                "project_day" => most.and_then(|most| most.daily),
+                _ => most.and_then(|most| most.monthly),
+            };
             (limit, state.memory.overbilled_in.get(&id))
         };
         let excess = excess.map_or(0, |micro| micro.div_ceil(1_000_000));
@@ -290,16 +295,24 @@ const HELD: &str = "SELECT b.scope_id, b.held, o.held AS open FROM \
     FROM executions WHERE phase <> 'ended' GROUP BY heartbeat_id) o \
     ON o.heartbeat_id = b.scope_id WHERE b.held <> COALESCE(o.held, 0)";
 
-const HELD_BY_DAY: &str = "SELECT b.project_id AS scope_id, b.held, o.held AS open FROM \
-    (SELECT project_id, SUM(held) AS held FROM budgets WHERE scope = 'project_day' \
-    GROUP BY project_id) b LEFT JOIN \
+const HELD_BY_BOT: &str = "SELECT b.scope_id, b.held, COALESCE(o.held, 0) AS open FROM \
+    (SELECT project_id, scope_id, SUM(held) AS held FROM budgets WHERE scope = 'bot' \
+    GROUP BY project_id, scope_id) b LEFT JOIN \
+    (SELECT bot_id, SUM((micro_spent + micro_reserved + 999999) / 1000000) AS held \
+    FROM executions WHERE phase <> 'ended' GROUP BY bot_id) o \
+    ON o.bot_id = b.scope_id WHERE b.held <> COALESCE(o.held, 0)";
+
+const HELD_BY_PROJECT: &str = "SELECT b.project_id AS scope_id, b.held, \
+    COALESCE(o.held, 0) AS open FROM \
+    (SELECT project_id, SUM(held) AS held FROM budgets \
+    WHERE scope IN ('project_day', 'project_month') GROUP BY project_id, scope) b LEFT JOIN \
     (SELECT project_id, SUM((micro_spent + micro_reserved + 999999) / 1000000) AS held \
     FROM executions WHERE phase <> 'ended' GROUP BY project_id) o \
     ON o.project_id = b.project_id WHERE b.held <> COALESCE(o.held, 0)";
 
 /// What is held is what open executions have spent and reserved.
 pub(crate) async fn held_credits(stage: &Stage, db: &Db) {
-    for sql in [HELD, HELD_BY_DAY] {
+    for sql in [HELD, HELD_BY_BOT, HELD_BY_PROJECT] {
         for row in db.rows(sql).await {
             let what = format!(
                 "{} holds {} credits, its open executions {}",

@@ -217,9 +217,14 @@ const USED: &str = "SELECT b.scope_id, b.used, COALESCE(r.charged, 0) AS charged
     GROUP BY heartbeat_id) r ON r.heartbeat_id = b.scope_id \
     WHERE b.used <> COALESCE(r.charged, 0)";
 
-const USED_BY_DAY: &str = "SELECT b.project_id AS scope_id, b.used, r.charged FROM \
-    (SELECT project_id, SUM(used) AS used FROM budgets WHERE scope = 'project_day' \
-    GROUP BY project_id) b JOIN (SELECT project_id, SUM(credits_charged) AS charged \
+const USED_BY_BOT: &str = "SELECT b.scope_id, b.used, COALESCE(r.charged, 0) AS charged FROM \
+    (SELECT scope_id, SUM(used) AS used FROM budgets WHERE scope = 'bot' GROUP BY scope_id) b \
+    LEFT JOIN (SELECT bot_id, SUM(credits_charged) AS charged FROM executions \
+    GROUP BY bot_id) r ON r.bot_id = b.scope_id WHERE b.used <> COALESCE(r.charged, 0)";
+
+const USED_BY_PROJECT: &str = "SELECT b.project_id AS scope_id, b.used, r.charged FROM \
+    (SELECT project_id, SUM(used) AS used FROM budgets \
+    WHERE scope IN ('project_day', 'project_month') GROUP BY project_id, scope) b JOIN (SELECT project_id, SUM(credits_charged) AS charged \
     FROM executions GROUP BY project_id) r ON r.project_id = b.project_id \
     WHERE b.used <> r.charged";
 
@@ -234,7 +239,7 @@ const COUNTED: &str = "WITH rows AS (SELECT heartbeat_id AS id, \
 
 /// What is used, and the rollups, are what the rows say.
 async fn counts(stage: &Stage, db: &Db) {
-    for sql in [USED, USED_BY_DAY] {
+    for sql in [USED, USED_BY_BOT, USED_BY_PROJECT] {
         for row in db.rows(sql).await {
             let (used, charged) = (row.number("used"), row.number("charged"));
             let what = format!("{} used {used}, charged {charged}", row.text("scope_id"));
