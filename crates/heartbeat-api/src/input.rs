@@ -134,6 +134,17 @@ impl Field for u64 {
     }
 }
 
+impl Field for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn read(given: Given<'_>) -> Option<Self> {
+        match given {
+            Given::Json(Value::Number(number)) => number.as_i64(),
+            given => given.text()?.parse().ok(),
+        }
+    }
+}
+
 impl Field for bool {
     const EXPECTED: &'static str = "true, false, 1 or 0";
 

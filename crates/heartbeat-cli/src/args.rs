@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Review(ReviewArgs),
     /// Counts of the last days
     Stats(StatsArgs),
+    /// Credits and tokens of a month: what was used, what is left
+    Usage(UsageArgs),
     /// Messages to people
     Inbox(InboxArgs),
     /// Look for what is wrong, and say what to do
@@ -123,6 +125,33 @@ pub(crate) enum ProjectCommand {
         /// Plan
         plan: String,
     },
+    /// Put credit on a project's balance, take some back, or list what came and went
+    Credit {
+        /// Project, by name or id
+        project: String,
+        /// Whole credits; less than nothing takes back. Left out, the ledger is listed
+        #[arg(allow_negative_numbers = true)]
+        credits: Option<i64>,
+        /// Why
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+}
+
+/// `heartbeat usage`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct UsageArgs {
+    #[command(flatten)]
+    pub(crate) within: Within,
+    /// A calendar month, such as 2026-11; this one where left out
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(crate) month: Option<String>,
+    /// What to list: bot, member or heartbeat
+    #[arg(long, default_value = "bot")]
+    pub(crate) by: String,
+    /// Agent, by name, number or id
+    #[arg(long)]
+    pub(crate) bot: Option<String>,
 }
 
 /// `heartbeat key`.
@@ -163,6 +192,30 @@ pub(crate) struct BotFields {
     /// Whether it may have heartbeats
     #[arg(long)]
     pub(crate) heartbeat: Option<bool>,
+    /// Most credits in a calendar month: a number, or `unlimited`
+    #[arg(long, value_name = "CREDITS")]
+    pub(crate) credit_limit: Option<CreditLimit>,
+}
+
+/// Most credits, as an argument says it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CreditLimit {
+    Unlimited,
+    Credits(u64),
+}
+
+impl std::str::FromStr for CreditLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "unlimited" => Ok(Self::Unlimited),
+            number => number
+                .parse()
+                .map(Self::Credits)
+                .map_err(|_| "must be a whole number of credits, or `unlimited`".to_owned()),
+        }
+    }
 }
 
 /// `heartbeat bot`.

@@ -14,6 +14,7 @@ mod stats;
 mod subscribers;
 mod tools;
 mod trigger;
+mod usage;
 
 use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +34,7 @@ pub(crate) fn all(api: &Api) -> OpenApiRouter<Api> {
         .merge(subscribers::routes())
         .merge(tools::routes())
         .merge(projects::routes())
+        .merge(usage::routes())
         .route_layer(from_fn_with_state(api.clone(), auth::admit));
     OpenApiRouter::with_openapi(openapi::frame(api.version))
         .merge(keyed)

@@ -1,6 +1,7 @@
 //! Agents.
 
 use heartbeat_domain::bot::{Bot, BotChange};
+use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::violation::Violation;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -24,9 +25,11 @@ pub struct CreateBotRequest {
     pub status: Option<bool>,
     /// Whether it may have heartbeats: true, false, 1 or 0; off where left out.
     pub heartbeat: Option<bool>,
+    /// Most credits in a calendar month, UTC; unlimited where left out.
+    pub credit_limit: Option<u64>,
 }
 
-/// Changes an agent; a field that is null or left out keeps its value.
+/// Changes an agent; a field that is null or left out keeps its value, but for `credit_limit`.
 #[derive(Clone, Debug, ToSchema)]
 pub struct UpdateBotRequest {
     /// The project.
@@ -43,6 +46,8 @@ pub struct UpdateBotRequest {
     pub status: Option<bool>,
     /// Whether it may have heartbeats: true, false, 1 or 0.
     pub heartbeat: Option<bool>,
+    /// Most credits in a calendar month, UTC; null is unlimited, 0 is nothing.
+    pub credit_limit: Option<u64>,
 }
 
 /// What a request says of an agent.
@@ -53,6 +58,7 @@ pub(crate) fn change(input: &Input) -> Result<BotChange, Violation> {
         instruction: input.optional("instruction")?,
         status: input.optional("status")?.map(|BotStatus(on)| on),
         heartbeat: input.optional("heartbeat")?,
+        credit_limit: input.patch("credit_limit")?,
     })
 }
 
@@ -107,6 +113,8 @@ pub struct BotObject {
     pub created_at: String,
     /// When it was last changed.
     pub updated_at: String,
+    /// Most credits in a calendar month, UTC; null is unlimited.
+    pub credit_limit: Option<u64>,
 }
 
 impl From<Bot> for BotObject {
@@ -123,6 +131,7 @@ impl From<Bot> for BotObject {
             reasoning_type: "agent",
             created_at: instant(bot.created_at),
             updated_at: instant(bot.updated_at),
+            credit_limit: bot.credit_limit,
         }
     }
 }
@@ -167,6 +176,9 @@ pub struct BotUpdated {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 1)]
     pub heartbeat: Option<u8>,
+    /// Most credits in a calendar month, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit_limit: Option<Option<u64>>,
 }
 
 impl BotUpdated {
@@ -180,6 +192,7 @@ impl BotUpdated {
             instruction: change.instruction.is_some().then_some(bot.instruction),
             status: change.status.map(|_| switch(bot.status)),
             heartbeat: change.heartbeat.map(|_| switch(bot.heartbeat)),
+            credit_limit: (change.credit_limit != Patch::Keep).then_some(bot.credit_limit),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod subscribers;
 pub mod system;
 pub mod tool_requests;
 pub mod tools;
+pub mod usage;
 
 use jiff::Timestamp;
 

@@ -21,7 +21,7 @@ async fn an_agent_answers_byte_for_byte() {
             r#"{"bot":{"id":"2","uuid":"<bot>","name":"Ada","model":"openai/gpt-5.5","#,
             r#""instruction":"Be brief.","status":1,"heartbeat":1,"memory":0,"#,
             r#""reasoning_type":"agent","created_at":"2026-05-04T07:12:00Z","#,
-            r#""updated_at":"2026-05-04T07:12:00Z"}}"#,
+            r#""updated_at":"2026-05-04T07:12:00Z","credit_limit":null}}"#,
         )
     );
     let path = format!("/v1/bot/read?project_id={}&bot_id=2", world.project);

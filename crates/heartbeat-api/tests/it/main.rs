@@ -16,4 +16,5 @@ mod preview;
 mod projects;
 mod tools;
 mod trigger;
+mod usage;
 mod world;

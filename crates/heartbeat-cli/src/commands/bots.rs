@@ -1,12 +1,13 @@
 //! `heartbeat bot`.
 
 use heartbeat_domain::bot::{Bot, BotChange};
+use heartbeat_domain::heartbeat::Patch;
 use heartbeat_engine::control::Control;
 use heartbeat_store::verbs::BotRef;
 use serde_json::json;
 
 use super::{find, show};
-use crate::args::{BotCommand, BotFields, BotWithin, Within};
+use crate::args::{BotCommand, BotFields, BotWithin, CreditLimit, Within};
 use crate::config::Config;
 use crate::output::{BadArgument, Out};
 
@@ -79,6 +80,12 @@ fn change(name: Option<String>, fields: BotFields) -> BotChange {
         instruction: fields.instruction,
         status: fields.status,
         heartbeat: fields.heartbeat,
+        credit_limit: fields
+            .credit_limit
+            .map_or(Patch::Keep, |limit| match limit {
+                CreditLimit::Unlimited => Patch::Clear,
+                CreditLimit::Credits(credits) => Patch::Set(credits),
+            }),
     }
 }
 

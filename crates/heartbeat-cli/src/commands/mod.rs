@@ -16,6 +16,7 @@ mod show;
 mod stats;
 mod tools;
 mod trigger;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -71,6 +72,7 @@ async fn dispatch(
         Command::Log(ask) => executions::log(&ask, control, out).await?,
         Command::Review(ask) => executions::review(&ask, control, out).await?,
         Command::Stats(ask) => stats::run(&ask, control, out).await?,
+        Command::Usage(ask) => usage::run(&ask, control, out).await?,
         Command::Inbox(ask) => inbox::run(&ask, control, out).await?,
         Command::Serve(_) | Command::Next(_) | Command::Doctor | Command::Config(_) => {
             unreachable!("these need no open database and were handled before")

@@ -1,7 +1,9 @@
 //! `heartbeat project` and `heartbeat key`.
 
+use heartbeat_api::wire::usage::CreditObject;
+use heartbeat_domain::bot::Project;
 use heartbeat_engine::control::Control;
-use heartbeat_store::verbs::KeyScope;
+use heartbeat_store::verbs::{KeyScope, Page};
 use serde_json::json;
 
 use crate::args::{KeyCommand, ProjectCommand};
@@ -33,7 +35,43 @@ pub(crate) async fn run(
                 &text,
             );
         }
+        ProjectCommand::Credit {
+            project,
+            credits,
+            note,
+        } => {
+            let project = control.pick_project(Some(&project)).await?;
+            match credits {
+                Some(credits) => {
+                    let added = control.add_credit(project.id, (credits, note), None);
+                    let (id, balance) = added.await?;
+                    let text = format!("Balance of {}: {balance}", project.name);
+                    out.either(&json!({ "entry_id": id, "balance": balance }), &text);
+                }
+                None => ledger(&project, control, out).await?,
+            }
+        }
     }
+    Ok(())
+}
+
+async fn ledger(project: &Project, control: &Control, out: &mut Out) -> anyhow::Result<()> {
+    let page = Page {
+        number: 1,
+        size: 100,
+    };
+    let entries = control.store().credit_entries(project.id, page).await?.rows;
+    let entries: Vec<CreditObject> = entries.into_iter().map(Into::into).collect();
+    if out.is_json() {
+        out.value(&json!({ "entries": entries }));
+        return Ok(());
+    }
+    let rows = entries.into_iter().map(|entry| {
+        let credits = entry.credits.to_string();
+        vec![entry.created_at, entry.kind.to_owned(), credits, entry.note]
+    });
+    let heading = ["when", "what", "credits", "note"];
+    out.table(&heading, rows.collect(), "Nothing was put on its balance.");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod bots;
+mod credits;
 mod heartbeats;
 mod tool_servers;
 mod trigger;
