@@ -74,12 +74,12 @@ impl Node {
         for claim in claims {
             self.hand_over(claim);
         }
-        self.send_out(now).await?;
+        let delivery = self.send_out(now).await?;
         self.caretaker.look_round(self, now);
         if is_full && self.crew.free() > 0 {
             return Ok(now);
         }
-        self.look_again_at(now).await
+        self.look_again_at(delivery, now).await
     }
 
     async fn claim(&self, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
@@ -107,30 +107,34 @@ impl Node {
         });
     }
 
-    async fn send_out(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Sends out what is due; answers when the next delivery is. Most beats have nothing to send,
+    /// and a look costs less than a turn of the writer.
+    async fn send_out(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let store = &self.parts.store;
+        let next = store.next_delivery_at().await?;
+        if next.is_none_or(|at| at > now) {
+            return Ok(next);
+        }
         let want = self.parts.settings.deliveries_per_beat;
         let hold_until = now + DELIVERY_MAX;
-        for delivery in self
-            .parts
-            .store
-            .due_deliveries(want, hold_until, now)
-            .await?
-        {
+        for delivery in store.due_deliveries(want, hold_until, now).await? {
             let parts = self.parts.clone();
             self.crew
                 .spawn_chore(async move { deliver(&parts, delivery).await });
         }
-        Ok(())
+        store.next_delivery_at().await
     }
 
-    async fn look_again_at(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+    async fn look_again_at(
+        &self,
+        delivery: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
         let latest = now + LOOK_AGAIN_WITHIN;
-        let store = &self.parts.store;
         let claimable = match self.crew.free() {
             0 => None,
-            _ => store.next_claimable_at(now).await?,
+            _ => self.parts.store.next_claimable_at(now).await?,
         };
-        let delivery = store.next_delivery_at().await?;
         Ok([claimable, delivery]
             .into_iter()
             .flatten()

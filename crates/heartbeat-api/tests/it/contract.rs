@@ -25,7 +25,9 @@ GET /v1/bot/readall
 GET /v1/bot/subscriber/readall
 GET /v1/bot/tool
 GET /v1/bot/tool/{id}
+GET /v1/project/credit
 GET /v1/project/readall
+GET /v1/usage
 POST /v1/bot/create
 POST /v1/bot/heartbeat/cancel
 POST /v1/bot/heartbeat/configure
@@ -39,6 +41,7 @@ POST /v1/bot/tool/{id}/refresh
 POST /v1/bot/tool/{id}/test
 POST /v1/bot/tool/{id}/toggle
 POST /v1/project/create
+POST /v1/project/credit
 POST /v1/project/key
 POST /v1/project/pause
 POST /v1/project/resume

@@ -314,7 +314,7 @@ async fn a_plan_caps_tool_servers_and_says_so_with_numbers() {
 #[tokio::test]
 async fn a_wrong_field_is_named_with_what_to_do() {
     let world = World::new().await;
-    let path = made(&world, json!({})).await;
+    made(&world, json!({})).await;
     let ok = json!({
         "server_label": "Two", "server_url": "https://two.example/mcp", "transport": "http"
     });

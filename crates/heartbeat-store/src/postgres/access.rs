@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use heartbeat_domain::bot::Project;
+use heartbeat_domain::budget::Scope;
 use heartbeat_domain::ids::{KeyId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::failure::failure;
 use super::rows::{self, Cursor, ms, opt_ms, project_columns};
+use super::standing::Within;
 use super::tx::{Tx, plain, sql};
 use super::{PostgresStore, standing};
 use crate::StoreError;
@@ -197,6 +199,7 @@ async fn set_plan(tx: &mut Tx, id: ProjectId, plan: Plan, now: Timestamp) -> Res
     tx.write(sql(SET_PLAN).bind(id.0).bind(plan.name.clone()))
         .await?;
     standing::fit_plan(tx, id, &plan, now).await?;
+    standing::relieve(tx, Within::project(id), Scope::ProjectMonth, now).await?;
     find(tx.conn(), id).await
 }
 

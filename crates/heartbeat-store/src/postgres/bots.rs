@@ -2,21 +2,25 @@
 
 use async_trait::async_trait;
 use heartbeat_domain::bot::{Bot, BotChange};
+use heartbeat_domain::budget::Scope;
+use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::ids::{BotId, ProjectId};
 use heartbeat_domain::reason::Reason;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
 use super::failure::failure;
-use super::rows::{self, Cursor, bot_columns, heartbeat_columns, ms};
+use super::rows::{self, Cursor, bot_columns, heartbeat_columns, int, ms};
+use super::standing::Within;
 use super::tx::{Tx, plain, sql};
-use super::{PostgresStore, access, heartbeats, standing, tool_servers};
+use super::{PostgresStore, access, credits, heartbeats, standing, tool_servers};
 use crate::StoreError;
 use crate::error::Thing;
 use crate::verbs::{BotRef, Bots, Listed, Page, Result};
 
 const INSERT: &str = "INSERT INTO bots (project_id, id, name, model, instruction, status, \
-    heartbeat, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+    heartbeat, credit_limit, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
     ON CONFLICT (project_id, id) DO NOTHING";
 
 const ONE: &str = concat!(
@@ -50,7 +54,7 @@ const PAGE: &str = concat!(
 const COUNT: &str = "SELECT COUNT(*) FROM bots WHERE project_id = $1 AND deleted_at IS NULL";
 
 const UPDATE: &str = "UPDATE bots SET name = $3, model = $4, instruction = $5, status = $6, \
-    heartbeat = $7, updated_at = $8 WHERE project_id = $1 AND id = $2";
+    heartbeat = $7, credit_limit = $8, updated_at = $9 WHERE project_id = $1 AND id = $2";
 
 const SWITCH: &str = "UPDATE bots SET heartbeat = $3, updated_at = $4 \
     WHERE project_id = $1 AND id = $2 AND heartbeat <> $3";
@@ -146,6 +150,7 @@ async fn create(tx: &mut Tx, bot: Bot) -> Result<Bot> {
         name: Some(bot.name.clone()),
         model: Some(bot.model.clone()),
         instruction: Some(bot.instruction.clone()),
+        credit_limit: bot.credit_limit.map_or(Patch::Keep, Patch::Set),
         ..BotChange::default()
     };
     change.check()?;
@@ -158,6 +163,7 @@ async fn create(tx: &mut Tx, bot: Bot) -> Result<Bot> {
         .bind(plain(&bot.instruction))
         .bind(bot.status)
         .bind(bot.heartbeat)
+        .bind(bot.credit_limit.map(int))
         .bind(ms(bot.created_at))
         .bind(ms(bot.updated_at));
     tx.write(statement).await?;
@@ -181,9 +187,10 @@ async fn update(
         .bind(plain(&after.instruction))
         .bind(after.status)
         .bind(after.heartbeat)
+        .bind(after.credit_limit.map(int))
         .bind(ms(now));
     tx.write(statement).await?;
-    let within = (project_id, Some(after.id));
+    let within = Within::bot(project_id, after.id);
     match (before.is_switched_on(), after.is_switched_on()) {
         (true, false) => {
             standing::pause_active(tx, within, Reason::SwitchedOff, now).await?;
@@ -193,6 +200,12 @@ async fn update(
             standing::resume_paused(tx, within, Reason::SwitchedOff, now).await?;
         }
         _ => {}
+    }
+    if before.credit_limit != after.credit_limit {
+        let level = (Scope::Bot, after.id.0, after.credit_limit);
+        if credits::has_room(tx, project_id, level, now).await? {
+            standing::relieve(tx, within, Scope::Bot, now).await?;
+        }
     }
     Ok(after)
 }

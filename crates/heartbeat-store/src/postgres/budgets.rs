@@ -1,40 +1,56 @@
 //! Levels of budget: what each period has drawn and holds.
 
-use heartbeat_domain::budget::Level;
+use heartbeat_domain::budget::{Level, Scope};
+use heartbeat_domain::heartbeat::billing_period;
+use heartbeat_domain::ids::ProjectId;
+use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::batch::Batch;
+use super::credits;
 use super::rows::{Cursor, int};
-use super::tx::Tx;
-use crate::purses::{Limits, Purse, Purses};
+use super::tx::{Tx, sql};
+use crate::purses::{Purse, Purses};
 use crate::verbs::Result;
 
 /// Rows are made where there are none, so that there is something to lock: what is decided on them
-/// stands until the end of the transaction.
+/// stands until the end of the transaction. The limits that people set are read where they stand.
 static LEVELS: Batch = Batch::new(
-    "INSERT INTO budgets (project_id, scope, scope_id, period, credit_limit, used, held) \
-     SELECT column1, column2, column3, column4, NULL, 0, 0 FROM (VALUES",
+    "INSERT INTO budgets (project_id, scope, scope_id, period, credit_limit, used, held, tokens) \
+     SELECT column1, column2, column3, column4, NULL, 0, 0, 0 FROM (VALUES",
     4,
     ") AS v ON CONFLICT (project_id, scope, scope_id, period) DO UPDATE SET used = budgets.used \
-     RETURNING project_id, scope, scope_id, period, credit_limit, used, held",
+     RETURNING project_id, scope, scope_id, period, CASE scope \
+     WHEN 'heartbeat' THEN (SELECT h.credit_budget FROM heartbeats h \
+     WHERE h.project_id = budgets.project_id AND h.id = budgets.scope_id) \
+     WHEN 'member' THEN (SELECT m.credit_limit FROM members m \
+     WHERE m.project_id = budgets.project_id AND m.id = budgets.scope_id) \
+     WHEN 'bot' THEN (SELECT b.credit_limit FROM bots b \
+     WHERE b.project_id = budgets.project_id AND b.id = budgets.scope_id) \
+     ELSE credit_limit END, used, held, tokens",
 );
 
 static KEEP: Batch = Batch::new(
-    "WITH v(project_id, scope, scope_id, period, credit_limit, used, held) AS (VALUES",
-    7,
-    ") UPDATE budgets SET credit_limit = v.credit_limit, used = v.used, held = v.held FROM v \
+    "WITH v(project_id, scope, scope_id, period, credit_limit, used, held, tokens) AS (VALUES",
+    8,
+    ") UPDATE budgets SET credit_limit = v.credit_limit, used = v.used, held = v.held, \
+     tokens = v.tokens FROM v \
      WHERE budgets.project_id = v.project_id AND budgets.scope = v.scope \
      AND budgets.scope_id = v.scope_id AND budgets.period = v.period",
 );
 
-/// Locks and reads all levels of those purses, each once, in the order of the table's key.
+const USED: &str = "SELECT used FROM budgets \
+    WHERE project_id = $1 AND scope = $2 AND scope_id = $3 AND period = $4";
+
+/// Reads all levels of those purses, each once; one without a row is empty.
 pub(super) async fn load(tx: &mut Tx, purses: &[Purse]) -> Result<Purses> {
     let mut purses = Purses::of(purses);
     let rows = LEVELS
         .rows(
             tx,
             &purses.keys(),
-            |statement, (project, scope, id, period)| {
-                let statement = statement.bind(*project).bind(scope.as_str());
+            |statement, (project, shelf, id, period)| {
+                let statement = statement.bind(*project).bind(shelf.as_str());
                 statement.bind(*id).bind(*period)
             },
         )
@@ -50,13 +66,37 @@ pub(super) async fn write(tx: &mut Tx, purses: &Purses) -> Result<()> {
     KEEP.write(tx, &purses.drawn(), |statement, (key, kept)| {
         let statement = statement.bind(key.0).bind(key.1.as_str()).bind(key.2);
         let statement = statement.bind(key.3).bind(kept.limit.map(int));
-        statement.bind(int(kept.used)).bind(int(kept.held))
+        let statement = statement.bind(int(kept.used)).bind(int(kept.held));
+        statement.bind(int(kept.tokens))
     })
     .await?;
     Ok(())
 }
 
+/// Enters into the ledgers what went from balances.
+pub(super) async fn enter_paid(tx: &mut Tx, purses: &Purses, now: Timestamp) -> Result<()> {
+    for (project, paid) in &purses.paid {
+        credits::record_drawn(tx, ProjectId(*project), *paid, now).await?;
+    }
+    Ok(())
+}
+
 /// The levels of one purse.
-pub(super) async fn levels(tx: &mut Tx, purse: Purse, limits: Limits) -> Result<[Level; 2]> {
-    Ok(load(tx, &[purse]).await?.levels(&purse, limits))
+pub(super) async fn levels(tx: &mut Tx, purse: Purse) -> Result<Vec<Level>> {
+    Ok(load(tx, &[purse]).await?.levels(&purse, None))
+}
+
+/// What a level of a person's has used in the billing period of `now`.
+pub(super) async fn used(
+    tx: &mut Tx,
+    (project, scope, id): (ProjectId, Scope, Uuid),
+    now: Timestamp,
+) -> Result<u64> {
+    let statement = sql(USED)
+        .bind(project.0)
+        .bind(scope.as_str())
+        .bind(id)
+        .bind(i64::from(billing_period(now)));
+    let row = tx.find(statement).await?;
+    row.map_or(Ok(0), |row| Cursor::new(&row).count())
 }

@@ -6,6 +6,7 @@
 use heartbeat_domain::execution::Execution;
 use heartbeat_domain::ids::NodeId;
 use heartbeat_domain::settlement::Settlement;
+use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::budgets;
@@ -74,7 +75,8 @@ pub(super) async fn finish_all(
         };
         answers.push(answer);
     }
-    write(tx, desk, &ends).await?;
+    let now = asks.last().map_or(Timestamp::UNIX_EPOCH, |ask| ask.now);
+    write(tx, desk, &ends, now).await?;
     Ok(answers)
 }
 
@@ -90,7 +92,7 @@ async fn load(tx: &mut Tx, asks: &[&FinishAsk]) -> Result<Desk> {
     for row in &found {
         desk.put(&mut Cursor::new(row))?;
     }
-    desk.purses = budgets::load(tx, &desk.purses_to_load()).await?;
+    desk.purses = budgets::load(tx, &desk.purses_to_load(asks)).await?;
     Ok(desk)
 }
 
@@ -98,7 +100,7 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
     let held = desk.executions.get(&ask.hold.execution_id);
     let execution = held.expect("`check` found it").execution.clone();
     let now = rows::whole_ms(ask.now);
-    let levels = desk.levels(&execution);
+    let levels = desk.levels(&execution, &ask.ending);
     let mut settlement = settle_on(
         &tx.schedules,
         desk.heartbeat_of(&execution),
@@ -122,7 +124,12 @@ async fn finish_one(tx: &mut Tx, desk: &mut Desk, ask: &FinishAsk) -> Result<Set
     Ok(settlement)
 }
 
-async fn write(tx: &mut Tx, desk: Desk, ends: &[(Execution, NodeId)]) -> Result<()> {
+async fn write(
+    tx: &mut Tx,
+    desk: Desk,
+    ends: &[(Execution, NodeId)],
+    now: Timestamp,
+) -> Result<()> {
     if ends.is_empty() {
         return Ok(());
     }
@@ -145,5 +152,6 @@ async fn write(tx: &mut Tx, desk: Desk, ends: &[(Execution, NodeId)]) -> Result<
     records::save_states(tx, &desk.changed()).await?;
     records::write_standstills(tx, &desk.standstills).await?;
     budgets::write(tx, &desk.purses).await?;
+    budgets::enter_paid(tx, &desk.purses, now).await?;
     rollups::add(tx, desk.rollups).await
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use heartbeat_domain::bot::Bot;
+use heartbeat_domain::budget::{Level, Scope};
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Settings, Standing, billing_period};
 use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, MemberId, ProjectId};
 use heartbeat_domain::plan::Plan;
@@ -14,13 +15,14 @@ use super::failure::failure;
 use super::limits::{check_cap, check_rights};
 use super::records;
 use super::rows::{self, Cursor, heartbeat_columns, int, ms, opt_ms, second_of_day};
+use super::standing::Within;
 use super::tx::{Statement, Tx, plain, sql};
 use super::{PostgresStore, bots, budgets, rollups, standing};
 use crate::StoreError;
 use crate::counting::Rollups;
 use crate::entries::Standstill;
 use crate::error::Thing;
-use crate::purses::{Limits, Purse};
+use crate::purses::Purse;
 use crate::verbs::{BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, Stopped, Target};
 
 /// For this transaction alone.
@@ -307,14 +309,13 @@ async fn relieved(
         Reason::BudgetExhausted
             if before.settings.credit_budget != after.settings.credit_budget =>
         {
-            let limit = after.settings.credit_budget;
-            let purse = Purse::new(after.project_id, Some(after.id), now);
-            let limits = Limits {
-                heartbeat: limit,
-                day: None,
+            let levels = budgets::levels(tx, Purse::of_heartbeat(&after, now)).await?;
+            let own = after.settings.credit_budget;
+            let mine = |level: &Level| match level.scope {
+                Scope::Heartbeat => own.is_some_and(|limit| level.used >= limit),
+                _ => level.scope.reason() == pause.reason && level.is_full(),
             };
-            let [level, _] = budgets::levels(tx, purse, limits).await?;
-            limit.is_none_or(|limit| level.used < limit)
+            !levels.iter().any(mine)
         }
         Reason::Plan => {
             let older = count(tx, older(&after)).await?;
@@ -435,19 +436,20 @@ async fn ask_to_stop(
 async fn pause(tx: &mut Tx, reach: Reach, now: Timestamp) -> Result<Stopped> {
     let mut stopped = Stopped::default();
     let (within, reason) = reached(tx, reach).await?;
-    for (project, bot) in within {
-        match bot {
+    for within in within {
+        let project = within.project;
+        match within.bot {
             Some(bot) => bots::switch_heartbeat(tx, (project, bot), false, now).await?,
             None => {
                 tx.write(sql(PAUSE_PROJECT).bind(project.0).bind(ms(now)))
                     .await?;
             }
         }
-        let paused = standing::pause_active(tx, (project, bot), reason, now).await?;
+        let paused = standing::pause_active(tx, within, reason, now).await?;
         stopped.heartbeats.extend(paused);
         stopped
             .executions
-            .extend(standing::stop_open(tx, (project, bot), reason).await?);
+            .extend(standing::stop_open(tx, within, reason).await?);
     }
     Ok(stopped)
 }
@@ -455,35 +457,36 @@ async fn pause(tx: &mut Tx, reach: Reach, now: Timestamp) -> Result<Stopped> {
 async fn resume(tx: &mut Tx, reach: Reach, now: Timestamp) -> Result<Vec<HeartbeatId>> {
     let mut active = Vec::new();
     let (within, reason) = reached(tx, reach).await?;
-    for (project, bot) in within {
-        match bot {
+    for within in within {
+        let project = within.project;
+        match within.bot {
             Some(bot) => bots::switch_heartbeat(tx, (project, bot), true, now).await?,
             None => {
                 tx.write(sql(RESUME_PROJECT).bind(project.0)).await?;
             }
         }
-        active.extend(standing::resume_paused(tx, (project, bot), reason, now).await?);
+        active.extend(standing::resume_paused(tx, within, reason, now).await?);
     }
     Ok(active)
 }
 
-async fn reached(tx: &mut Tx, reach: Reach) -> Result<(Vec<standing::Within>, Reason)> {
+async fn reached(tx: &mut Tx, reach: Reach) -> Result<(Vec<Within>, Reason)> {
     match reach {
         Reach::All => {
             let projects = super::access::all(tx.conn()).await?;
             let within = projects
                 .into_iter()
-                .map(|project| (project.id, None))
+                .map(|project| Within::project(project.id))
                 .collect();
             Ok((within, Reason::ProjectPaused))
         }
         Reach::Project(id) => {
             super::access::find(tx.conn(), id).await?;
-            Ok((vec![(id, None)], Reason::ProjectPaused))
+            Ok((vec![Within::project(id)], Reason::ProjectPaused))
         }
         Reach::Bot(project, bot) => {
             bots::find(tx.conn(), project, BotRef::Id(bot)).await?;
-            Ok((vec![(project, Some(bot))], Reason::SwitchedOff))
+            Ok((vec![Within::bot(project, bot)], Reason::SwitchedOff))
         }
     }
 }

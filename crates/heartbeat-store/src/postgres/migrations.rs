@@ -38,6 +38,9 @@ migrations! {
     16 "0016_facts",
     17 "0017_tool_servers",
     18 "0018_ledger",
+    19 "0019_budget_levels",
+    20 "0020_members",
+    21 "0021_credit_ledger",
 }
 
 /// Whether our first table is there, and any other: both as of one moment, since another node may be

@@ -10,6 +10,7 @@ mod batch;
 mod bots;
 mod budgets;
 mod claims;
+mod credits;
 mod due;
 mod endings;
 mod executions;
@@ -31,6 +32,7 @@ mod steps;
 mod testing;
 mod tool_servers;
 mod tx;
+mod usage;
 mod writer;
 
 use std::sync::{Arc, Mutex};

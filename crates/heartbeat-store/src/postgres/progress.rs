@@ -17,15 +17,14 @@ static LOCK: Batch = Batch::new(
      ORDER BY e.project_id, e.id FOR UPDATE OF e",
 );
 
-/// An execution, its heartbeat's budget, and the latest attempt at one of its steps.
+/// An execution, and the latest attempt at one of its steps.
 static AT: Batch = Batch::new(
     "WITH v(project_id, id, seq) AS (VALUES",
     3,
     concat!(
         ") SELECT ",
         execution_columns!(),
-        ", (SELECT credit_budget FROM heartbeats WHERE project_id = e.project_id \
-         AND id = e.heartbeat_id), s.seq IS NOT NULL, ",
+        ", s.seq IS NOT NULL, ",
         step_columns!(),
         " FROM v JOIN executions e ON e.project_id = v.project_id AND e.id = v.id \
          LEFT JOIN steps s ON s.project_id = v.project_id AND s.execution_id = v.id \

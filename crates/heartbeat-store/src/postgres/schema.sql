@@ -62,6 +62,7 @@ CREATE TABLE bots (
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
     deleted_at bigint,
+    credit_limit bigint,
     CONSTRAINT bots_pkey PRIMARY KEY (project_id, id),
     CONSTRAINT bots_number_key UNIQUE (project_id, number),
     CONSTRAINT bots_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
@@ -238,19 +239,6 @@ CREATE TABLE steps (
     CONSTRAINT steps_decision_is_signed CHECK ((((decision IS NULL) = (decided_at IS NULL)) AND ((decision IS NULL) = (decided_by IS NULL))))
 );
 
-CREATE TABLE budgets (
-    project_id uuid NOT NULL,
-    scope text NOT NULL,
-    scope_id uuid NOT NULL,
-    period bigint NOT NULL,
-    credit_limit bigint,
-    used bigint NOT NULL,
-    held bigint NOT NULL,
-    CONSTRAINT budgets_scope_is_known CHECK ((scope = ANY (ARRAY['heartbeat'::text, 'project_day'::text]))),
-    CONSTRAINT budgets_are_not_negative CHECK (((used >= 0) AND (held >= 0))),
-    CONSTRAINT budgets_pkey PRIMARY KEY (project_id, scope, scope_id, period)
-);
-
 CREATE TABLE rollups (
     project_id uuid NOT NULL,
     bot_id uuid NOT NULL,
@@ -345,3 +333,43 @@ CREATE TABLE tool_servers (
     CONSTRAINT tool_servers_label_key UNIQUE (project_id, bot_id, label),
     CONSTRAINT tool_servers_bot_fkey FOREIGN KEY (project_id, bot_id) REFERENCES bots(project_id, id)
 );
+
+CREATE TABLE budgets (
+    project_id uuid NOT NULL,
+    scope text NOT NULL,
+    scope_id uuid NOT NULL,
+    period bigint NOT NULL,
+    credit_limit bigint,
+    used bigint NOT NULL,
+    held bigint NOT NULL,
+    tokens bigint NOT NULL,
+    CONSTRAINT budgets_scope_is_known CHECK ((scope = ANY (ARRAY['heartbeat'::text, 'member'::text, 'bot'::text, 'project_day'::text, 'project_month'::text, 'balance'::text]))),
+    CONSTRAINT budgets_are_not_negative CHECK (((used >= 0) AND (held >= 0) AND (tokens >= 0))),
+    CONSTRAINT budgets_pkey PRIMARY KEY (project_id, scope, scope_id, period)
+);
+
+CREATE TABLE members (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    credit_limit bigint,
+    CONSTRAINT members_pkey PRIMARY KEY (project_id, id),
+    CONSTRAINT members_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
+);
+
+CREATE TABLE credit_ledger (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    day bigint NOT NULL,
+    credits bigint NOT NULL,
+    note text NOT NULL,
+    created_at bigint NOT NULL,
+    CONSTRAINT credit_ledger_kind_is_known CHECK ((kind = ANY (ARRAY['added'::text, 'drawn'::text]))),
+    CONSTRAINT credit_ledger_drawn_is_taken CHECK (((kind <> 'drawn'::text) OR (credits < 0))),
+    CONSTRAINT credit_ledger_pkey PRIMARY KEY (project_id, id),
+    CONSTRAINT credit_ledger_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
+);
+
+CREATE UNIQUE INDEX credit_ledger_draws ON credit_ledger USING btree (project_id, day) WHERE (kind = 'drawn'::text);
+
+CREATE INDEX credit_ledger_by_time ON credit_ledger USING btree (project_id, created_at, id);

@@ -1,7 +1,8 @@
 //! Pauses of many heartbeats at once, and their ends.
 
-use heartbeat_domain::heartbeat::{Heartbeat, Pause, Standing};
-use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, ProjectId};
+use heartbeat_domain::budget::Scope;
+use heartbeat_domain::heartbeat::{Heartbeat, Pause, Standing, billing_period, utc_day};
+use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, MemberId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::schedule::Schedule;
@@ -39,13 +40,50 @@ const PAUSED: &str = concat!(
      AND h.paused_reason = $3 ORDER BY h.id FOR UPDATE OF h"
 );
 
+const RELIEVED: &str = concat!(
+    "SELECT ",
+    heartbeat_columns!(),
+    " FROM heartbeats h WHERE h.project_id = $1 AND ($2 IS NULL OR h.bot_id = $2) \
+     AND ($3 IS NULL OR h.member_id = $3) AND h.paused_reason = $4 \
+     AND NOT EXISTS (SELECT 1 FROM budgets u WHERE u.project_id = $1 AND \
+     (u.scope = 'heartbeat' AND u.scope_id = h.id AND u.period = $5 \
+     AND $4 = 'budget_exhausted' AND u.used >= h.credit_budget \
+     OR u.scope = 'project_day' AND u.scope_id = $1 AND u.period = $6 \
+     AND $4 = 'credits_exhausted' AND u.used >= u.credit_limit)) \
+     ORDER BY h.bot_id, h.created_at, h.id"
+);
+
 const STOP_OPEN: &str = "UPDATE executions SET cancel_requested = $3 WHERE project_id = $1 \
     AND id IN (SELECT h.open_execution_id FROM heartbeats h WHERE h.project_id = $1 \
     AND ($2 IS NULL OR h.bot_id = $2) AND h.open_execution_id IS NOT NULL) \
     AND phase <> 'ended' AND cancel_requested IS NULL RETURNING id";
 
-/// A project, or one agent of it.
-pub(super) type Within = (ProjectId, Option<BotId>);
+/// A project, or one agent or subscriber of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Within {
+    pub(super) project: ProjectId,
+    pub(super) bot: Option<BotId>,
+    pub(super) member: Option<MemberId>,
+}
+
+impl Within {
+    /// All of a project.
+    pub(super) fn project(project: ProjectId) -> Self {
+        Self {
+            project,
+            bot: None,
+            member: None,
+        }
+    }
+
+    /// An agent.
+    pub(super) fn bot(project: ProjectId, bot: BotId) -> Self {
+        Self {
+            bot: Some(bot),
+            ..Self::project(project)
+        }
+    }
+}
 
 /// `heartbeat` after the end of its pause: active, or paused for the next reason that holds.
 pub(super) async fn resumed(
@@ -92,11 +130,13 @@ fn paused_for(mut heartbeat: Heartbeat, reason: Reason, now: Timestamp) -> Heart
 /// Pauses what is active; answers what that was.
 pub(super) async fn pause_active(
     tx: &mut Tx,
-    (project, bot): Within,
+    within: Within,
     reason: Reason,
     now: Timestamp,
 ) -> Result<Vec<HeartbeatId>> {
-    let statement = sql(ACTIVE).bind(project.0).bind(bot.map(|bot| bot.0));
+    let statement = sql(ACTIVE)
+        .bind(within.project.0)
+        .bind(within.bot.map(|bot| bot.0));
     let active = readable(&tx.rows(statement).await?);
     let mut paused = Vec::with_capacity(active.len());
     for heartbeat in active {
@@ -143,13 +183,13 @@ pub(super) async fn missed_reason(
 /// Ends the pauses that have that reason; answers what is active again.
 pub(super) async fn resume_paused(
     tx: &mut Tx,
-    (project, bot): Within,
+    within: Within,
     reason: Reason,
     now: Timestamp,
 ) -> Result<Vec<HeartbeatId>> {
     let statement = sql(PAUSED)
-        .bind(project.0)
-        .bind(bot.map(|bot| bot.0))
+        .bind(within.project.0)
+        .bind(within.bot.map(|bot| bot.0))
         .bind(reason.as_str());
     let paused = readable(&tx.rows(statement).await?);
     let mut active = Vec::with_capacity(paused.len());
@@ -159,6 +199,26 @@ pub(super) async fn resume_paused(
         }
     }
     Ok(active)
+}
+
+/// Lets what a level paused go on, but for what its own level, or the project's day, still holds.
+pub(super) async fn relieve(
+    tx: &mut Tx,
+    within: Within,
+    scope: Scope,
+    now: Timestamp,
+) -> Result<()> {
+    let statement = sql(RELIEVED)
+        .bind(within.project.0)
+        .bind(within.bot.map(|bot| bot.0))
+        .bind(within.member.map(|member| member.0))
+        .bind(scope.reason().as_str())
+        .bind(i64::from(billing_period(now)))
+        .bind(i64::from(utc_day(now)));
+    for heartbeat in readable(&tx.rows(statement).await?) {
+        resume_one(tx, &heartbeat, now).await?;
+    }
+    Ok(())
 }
 
 /// Whether it is active again.
@@ -176,12 +236,12 @@ async fn resume_one(tx: &mut Tx, heartbeat: &Heartbeat, now: Timestamp) -> Resul
 /// Asks what runs to stop; answers what was asked now.
 pub(super) async fn stop_open(
     tx: &mut Tx,
-    (project, bot): Within,
+    within: Within,
     reason: Reason,
 ) -> Result<Vec<ExecutionId>> {
     let statement = sql(STOP_OPEN)
-        .bind(project.0)
-        .bind(bot.map(|bot| bot.0))
+        .bind(within.project.0)
+        .bind(within.bot.map(|bot| bot.0))
         .bind(reason.as_str());
     let rows = tx.rows(statement).await?;
     rows.iter()

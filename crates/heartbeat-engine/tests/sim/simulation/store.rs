@@ -19,7 +19,11 @@ use heartbeat_domain::tool::{ListedTool, ToolServer};
 use heartbeat_domain::tool_server::{ToolDecision, ToolServerChange};
 use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{
-    Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure, CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal, Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach, Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, Stopped, ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary,
+    Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure,
+    CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
+    Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach,
+    Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, Stopped, ToolServerKey,
+    ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary,
 };
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 -- Agents, subscribers and a project's month as levels of budget, and tokens beside credits; so that
 -- every level can say what it used. The row `balance` of a project sums its credit ledger: what was
--- added is its limit, what was drawn is its use. What was used before is carried over to the new
--- levels. A binary from before this refuses the file.
+-- added is its limit, what was drawn is its use. Credits used before are carried over to the new
+-- levels; tokens count from here on. A binary from before this refuses the file.
 CREATE TABLE wider_budgets (
     project_id BLOB NOT NULL,
     scope TEXT NOT NULL,
@@ -18,28 +18,14 @@ CREATE TABLE wider_budgets (
 ) WITHOUT ROWID;
 
 INSERT INTO wider_budgets (project_id, scope, scope_id, period, credit_limit, used, held, tokens)
-SELECT b.project_id, b.scope, b.scope_id, b.period, b.credit_limit, b.used, b.held,
-    (SELECT COALESCE(SUM(e.tokens_used), 0) FROM executions e
-     WHERE e.project_id = b.project_id AND e.heartbeat_id = b.scope_id AND e.phase = 'ended'
-     AND CAST(strftime('%Y', COALESCE(e.started_at, e.created_at) / 1000, 'unixepoch') AS INTEGER)
-         * 12
-         + CAST(strftime('%m', COALESCE(e.started_at, e.created_at) / 1000, 'unixepoch') AS INTEGER)
-         - 1 = b.period)
-FROM budgets b WHERE b.scope = 'heartbeat';
+SELECT project_id, scope, scope_id, period, credit_limit, used, held, 0 FROM budgets;
 
 INSERT INTO wider_budgets (project_id, scope, scope_id, period, credit_limit, used, held, tokens)
-SELECT b.project_id, b.scope, b.scope_id, b.period, b.credit_limit, b.used, b.held,
-    (SELECT COALESCE(SUM(e.tokens_used), 0) FROM executions e
-     WHERE e.project_id = b.project_id AND e.phase = 'ended'
-     AND COALESCE(e.started_at, e.created_at) / 86400000 = b.period)
-FROM budgets b WHERE b.scope = 'project_day';
-
-INSERT INTO wider_budgets (project_id, scope, scope_id, period, credit_limit, used, held, tokens)
-SELECT project_id, 'project_month', project_id, period, NULL, SUM(used), SUM(held), SUM(tokens)
+SELECT project_id, 'project_month', project_id, period, NULL, SUM(used), SUM(held), 0
 FROM wider_budgets WHERE scope = 'heartbeat' GROUP BY project_id, period;
 
 INSERT INTO wider_budgets (project_id, scope, scope_id, period, credit_limit, used, held, tokens)
-SELECT project_id, 'bot', bot_id, period, NULL, SUM(used), SUM(held), SUM(tokens) FROM
+SELECT project_id, 'bot', bot_id, period, NULL, SUM(used), SUM(held), 0 FROM
     (SELECT b.*, (SELECT e.bot_id FROM executions e WHERE e.project_id = b.project_id
         AND e.heartbeat_id = b.scope_id LIMIT 1) AS bot_id
      FROM wider_budgets b WHERE b.scope = 'heartbeat')

@@ -1,0 +1,216 @@
+//! The balance of a project with its ledger, and limits that let what they paused go on.
+
+use async_trait::async_trait;
+use heartbeat_domain::budget::{CREDITS_MAX, Scope};
+use heartbeat_domain::heartbeat::utc_day;
+use heartbeat_domain::ids::{CreditId, MemberId, ProjectId};
+use heartbeat_domain::violation::Violation;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::budgets;
+use super::failure::failure;
+use super::rows::{self, Cursor, int, ms};
+use super::standing::{self, Within};
+use super::tx::{Tx, sql};
+use super::{PostgresStore, access, usage};
+use crate::StoreError;
+use crate::verbs::{CreditEntry, Credits, Listed, Page, Result, UsageAsk, UsageSummary};
+
+const ADD: &str = "INSERT INTO credit_ledger \
+    (project_id, id, kind, day, credits, note, created_at) VALUES ($1, $2, 'added', $3, $4, $5, $6) \
+    ON CONFLICT (project_id, id) DO NOTHING";
+
+const DRAW: &str = "INSERT INTO credit_ledger \
+    (project_id, id, kind, day, credits, note, created_at) VALUES ($1, $2, 'drawn', $3, $4, '', $5) \
+    ON CONFLICT (project_id, day) WHERE kind = 'drawn' DO UPDATE SET \
+    credits = credit_ledger.credits + excluded.credits";
+
+/// What was added is the limit of the balance's row, what was drawn its use.
+const MOVE: &str = "INSERT INTO budgets \
+    (project_id, scope, scope_id, period, credit_limit, used, held, tokens) \
+    VALUES ($1, 'balance', $1, 0, $2, 0, 0, 0) \
+    ON CONFLICT (project_id, scope, scope_id, period) DO UPDATE SET \
+    credit_limit = COALESCE(budgets.credit_limit, 0) + $2";
+
+const BALANCE_OF: &str =
+    "SELECT COALESCE(SUM(credits), 0)::BIGINT FROM credit_ledger WHERE project_id = $1";
+
+const ENTRIES: &str = "SELECT id, credits, note, kind = 'drawn', created_at FROM credit_ledger \
+    WHERE project_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
+
+const COUNT: &str = "SELECT COUNT(*) FROM credit_ledger WHERE project_id = $1";
+
+const LIMIT_MEMBER: &str = "INSERT INTO members (project_id, id, credit_limit) VALUES ($1, $2, $3) \
+    ON CONFLICT (project_id, id) DO UPDATE SET credit_limit = excluded.credit_limit";
+
+#[async_trait]
+impl Credits for PostgresStore {
+    async fn usage(
+        &self,
+        project_id: ProjectId,
+        ask: UsageAsk,
+        now: Timestamp,
+    ) -> Result<UsageSummary> {
+        let mut conn = self.read().await?;
+        usage::read(&mut conn, project_id, ask, now).await
+    }
+
+    async fn add_credit(
+        &self,
+        project_id: ProjectId,
+        entry: &CreditEntry,
+        now: Timestamp,
+    ) -> Result<i64> {
+        let (entry, now) = (entry.clone(), rows::whole_ms(now));
+        self.write(move |tx| Box::pin(add(tx, project_id, entry.clone(), now)))
+            .await
+    }
+
+    async fn credit_entries(
+        &self,
+        project_id: ProjectId,
+        page: Page,
+    ) -> Result<Listed<CreditEntry>> {
+        let mut conn = self.read().await?;
+        access::find(&mut conn, project_id).await?;
+        let statement = sql(ENTRIES)
+            .bind(project_id.0)
+            .bind(i64::from(page.size))
+            .bind(page.offset());
+        let found = statement.fetch_all(&mut *conn).await;
+        let found = found.map_err(|error| failure(&error))?;
+        let entries = found.iter().map(|row| {
+            let mut c = Cursor::new(row);
+            Ok(CreditEntry {
+                id: CreditId(c.take()?),
+                credits: c.take()?,
+                note: c.take()?,
+                drawn: c.take()?,
+                created_at: c.time()?,
+            })
+        });
+        let count = sql(COUNT).bind(project_id.0).fetch_one(&mut *conn).await;
+        let total = Cursor::new(&count.map_err(|error| failure(&error))?).count()?;
+        Ok(Listed {
+            rows: entries.collect::<Result<_>>()?,
+            total,
+        })
+    }
+
+    async fn limit_member(
+        &self,
+        project_id: ProjectId,
+        member_id: MemberId,
+        limit: Option<u64>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let now = rows::whole_ms(now);
+        self.write(move |tx| Box::pin(limit_member(tx, (project_id, member_id), limit, now)))
+            .await
+    }
+}
+
+async fn add(tx: &mut Tx, project: ProjectId, entry: CreditEntry, now: Timestamp) -> Result<i64> {
+    access::find(tx.conn(), project).await?;
+    // The balance's row is locked first, so that two additions see one another.
+    tx.write(sql(MOVE).bind(project.0).bind(0_i64)).await?;
+    let before = balance(tx, project).await?;
+    let statement = sql(ADD)
+        .bind(project.0)
+        .bind(entry.id.0)
+        .bind(i64::from(utc_day(entry.created_at)))
+        .bind(entry.credits)
+        .bind(entry.note)
+        .bind(ms(entry.created_at));
+    if tx.write(statement).await? == 0 {
+        return Ok(before);
+    }
+    let after = before.saturating_add(entry.credits);
+    check(before, entry.credits)?;
+    tx.write(sql(MOVE).bind(project.0).bind(entry.credits))
+        .await?;
+    if after > 0 {
+        standing::relieve(tx, Within::project(project), Scope::ProjectMonth, now).await?;
+    }
+    Ok(after)
+}
+
+fn check(before: i64, credits: i64) -> Result<()> {
+    let most = i64::try_from(CREDITS_MAX).unwrap_or(i64::MAX);
+    let after = before.saturating_add(credits);
+    let what = if credits == 0 {
+        "must not be 0".to_owned()
+    } else if after > most {
+        format!("would make the balance {after}; at most {most} fit on it")
+    } else if credits < 0 && after < 0 {
+        format!(
+            "takes {} from a balance of {before}",
+            credits.unsigned_abs()
+        )
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Violation(Violation::input("credits", what)))
+}
+
+/// What is on a project's balance, by its ledger.
+async fn balance(tx: &mut Tx, project: ProjectId) -> Result<i64> {
+    let row = tx.find(sql(BALANCE_OF).bind(project.0)).await?;
+    row.map_or(Ok(0), |row| Cursor::new(&row).take())
+}
+
+/// Writes into the ledger what executions drew from a project's balance.
+pub(super) async fn record_drawn(
+    tx: &mut Tx,
+    project: ProjectId,
+    credits: u64,
+    now: Timestamp,
+) -> Result<()> {
+    let id = CreditId::new(&tx.ids, now);
+    let entry = sql(DRAW)
+        .bind(project.0)
+        .bind(id.0)
+        .bind(i64::from(utc_day(now)))
+        .bind(-int(credits))
+        .bind(ms(now));
+    tx.write(entry).await?;
+    Ok(())
+}
+
+async fn limit_member(
+    tx: &mut Tx,
+    (project, member): (ProjectId, MemberId),
+    limit: Option<u64>,
+    now: Timestamp,
+) -> Result<()> {
+    access::find(tx.conn(), project).await?;
+    if let Some(limit) = limit {
+        heartbeat_domain::budget::check_credits("credit_limit", limit)?;
+    }
+    let statement = sql(LIMIT_MEMBER)
+        .bind(project.0)
+        .bind(member.0)
+        .bind(limit.map(int));
+    tx.write(statement).await?;
+    let level = (Scope::Member, member.0, limit);
+    if has_room(tx, project, level, now).await? {
+        let within = Within {
+            member: Some(member),
+            ..Within::project(project)
+        };
+        standing::relieve(tx, within, Scope::Member, now).await?;
+    }
+    Ok(())
+}
+
+/// Whether a level with that limit has anything left in the billing period of `now`.
+pub(super) async fn has_room(
+    tx: &mut Tx,
+    project: ProjectId,
+    (scope, id, limit): (Scope, Uuid, Option<u64>),
+    now: Timestamp,
+) -> Result<bool> {
+    let Some(limit) = limit else { return Ok(true) };
+    Ok(budgets::used(tx, (project, scope, id), now).await? < limit)
+}
