@@ -138,7 +138,7 @@ async function disablesAndEnables(page) {
 
 // Nothing listens there: the server is kept, with its trouble, and its secret is nowhere to be seen.
 async function managesToolServers(page) {
-  await page.getByRole("link", { name: "Home" }).click();
+  await page.getByLabel("Pages").getByRole("link", { name: "Home" }).click();
   await page.locator('a[href^="/agents/"]').first().click();
   await page.getByRole("link", { name: "Tools", exact: true }).click();
   await page.getByLabel("Label").last().fill("Desk");
