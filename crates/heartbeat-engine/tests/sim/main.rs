@@ -10,7 +10,7 @@ use self::simulation::sabotage::Sabotage;
 use self::simulation::{Ask, Report, run};
 
 /// Seeds that once failed, with what they found.
-const KEPT: [(u64, &str); 4] = [
+const KEPT: [(u64, &str); 7] = [
     (
         18,
         "a claim whose answer was lost left its fire with a live node that did not know of it",
@@ -28,6 +28,18 @@ const KEPT: [(u64, &str); 4] = [
     (
         101,
         "verbs that shared a transaction were looked at in whatever order their threads took",
+    ),
+    (
+        2432,
+        "waits that had lost a race kept a world from coming to rest",
+    ),
+    (
+        1663,
+        "the messages of a late holder's call were looked for although it was fenced",
+    ),
+    (
+        1469,
+        "a breaker that had opened was said to open again when the clock was turned back",
     ),
 ];
 

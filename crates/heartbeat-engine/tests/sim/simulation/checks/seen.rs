@@ -156,6 +156,8 @@ fn breaker(
     let (errors, most) = (entry.errors, entry.errors_max);
     let was_off = !entry.enabled;
     let should_open = counts && counted && errors >= most && !was_off;
+    // What had opened before stands in the future of a clock that was turned back.
+    let opens = opens && !was_off;
     if entry.enabled && !heartbeat.enabled {
         entry.close(now);
         entry.enabled = false;
