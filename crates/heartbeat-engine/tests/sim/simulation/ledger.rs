@@ -38,6 +38,8 @@ pub(crate) struct Entry {
     pub(crate) errors: u32,
     /// Errors in a row that open its breaker.
     pub(crate) errors_max: u32,
+    /// Since when its breaker was last seen open.
+    pub(crate) breaker_since: Option<Timestamp>,
     /// Its watch.
     pub(crate) watch: Option<Watch>,
     /// What its watch last told about.
@@ -122,6 +124,7 @@ impl Entry {
             grids: Vec::new(),
             errors: 0,
             errors_max: after.settings.max_consecutive_errors,
+            breaker_since: None,
             watch: after.settings.watch.clone(),
             baseline: None,
             budget_max: after.settings.credit_budget,

@@ -342,10 +342,7 @@ gated!(Journal [
         let answer = self.db.store.record_call(hold, record, told, now).await;
         pass.happened().await;
         let seq = record.seq;
-        // A late holder's result is not the one on record, nor are its messages.
-        if !matches!(answer, Err(StoreError::Fenced)) {
-            seen::call(&self.door.stage, &self.db, hold, (seq, notices)).await;
-        }
+        seen::call(&self.door.stage, &self.db, hold, (seq, notices)).await;
         let answer = self.leave("record_call", pass, answer).await;
         if let (true, Ok(()), Some(notice)) = (outside, &answer, notices.first()) {
             let pass = self.enter("tell_late").await?;

@@ -130,7 +130,6 @@ fn breaker(
     ending: &Ending,
     now: Timestamp,
 ) {
-    let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let row = &settlement.execution;
     let counts = matches!(row.trigger, Trigger::Schedule | Trigger::CatchUp);
     let counted = matches!(
@@ -140,9 +139,10 @@ fn breaker(
             ..
         }
     );
-    let opens = heartbeat
+    let pause = heartbeat
         .paused
-        .is_some_and(|pause| pause.reason == Reason::Breaker && pause.since >= now);
+        .filter(|pause| pause.reason == Reason::Breaker);
+    let open_since = pause.map(|pause| pause.since);
     let mut state = stage.lock();
     let Some(entry) = state.ledger.entries.get_mut(&heartbeat.id) else {
         return;
@@ -156,8 +156,9 @@ fn breaker(
     let (errors, most) = (entry.errors, entry.errors_max);
     let was_off = !entry.enabled;
     let should_open = counts && counted && errors >= most && !was_off;
-    // What had opened before stands in the future of a clock that was turned back.
-    let opens = opens && !was_off;
+    // One that had opened before opens no more, whichever way the clock was turned since.
+    let opens = open_since.is_some() && open_since != entry.breaker_since;
+    entry.breaker_since = open_since;
     if entry.enabled && !heartbeat.enabled {
         entry.close(now);
         entry.enabled = false;
@@ -234,9 +235,12 @@ pub(crate) async fn call(
     let id = blob(hold.execution_id);
     for notice in notices.iter().filter(|notice| notice.topic.is_none()) {
         let title = notice.title.replace('\'', "''");
+        // A late holder's result is not the one on record; what is on record is what counts.
         let sql = format!(
-            "SELECT (SELECT COUNT(*) FROM steps WHERE execution_id = {id} AND seq = {seq} \
-             AND state = 'done') AS done, (SELECT COUNT(*) FROM notices WHERE execution_id = {id} \
+            "SELECT (SELECT COUNT(*) FROM steps s, json_each(s.result, '$.notices') n \
+             WHERE s.execution_id = {id} AND s.seq = {seq} AND s.state = 'done' \
+             AND json_extract(n.value, '$.title') = '{title}') AS done, \
+             (SELECT COUNT(*) FROM notices WHERE execution_id = {id} \
              AND title = '{title}') AS told"
         );
         let Some(row) = db.row(sql).await else {
