@@ -54,10 +54,7 @@ impl Pulse {
             let never = CancellationToken::new();
             tokio::select! {
                 () = self.beat_on(&node) => self.drain(&node).await,
-                () = kept.keep(&never) => {
-                    node.crew().kill().await;
-                    kept.confess().await;
-                }
+                () = kept.keep(&never) => lost(&node).await,
             }
         }
         Ok(())
@@ -104,11 +101,14 @@ impl Pulse {
                 tracing::info!("Executions under way are given back; they go on at the next start");
                 node.crew().kill().await;
             }
-            () = node.keeper().keep(&stopped) => {
-                node.crew().kill().await;
-                node.keeper().confess().await;
-            }
+            () = node.keeper().keep(&stopped) => lost(node).await,
         }
         node.keeper().end().await;
     }
+}
+
+/// Another node took over: what runs is dropped, and what it had sent is said.
+async fn lost(node: &Node) {
+    node.crew().kill().await;
+    node.keeper().confess().await;
 }
