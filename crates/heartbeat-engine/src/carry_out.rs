@@ -20,7 +20,7 @@ use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::step::Step;
 use heartbeat_domain::tool::ToolServer;
-use heartbeat_domain::watch::Sighting;
+use heartbeat_domain::watch::{Probe, Sighting};
 use heartbeat_store::verbs::Result as StoreResult;
 use heartbeat_store::{StoreError, kill_point};
 use heartbeat_tools::UrlBounds;
@@ -245,12 +245,14 @@ impl Run<'_> {
         plan: &'b Plan,
         (offered, specs): (Vec<Offered>, Vec<ToolSpec>),
     ) -> Belt<'b> {
-        let web = self.parts.web.clone();
+        // The address of a page can carry out what was read.
+        let reads_private = !offered.is_empty() || self.watches_a_file();
+        let web = self.parts.web.clone().filter(|_| !reads_private);
         Belt {
             built_in: Capabilities {
                 observe: &*self.parts.observe,
                 local_access: plan.local_access,
-                web: web.filter(|_| offered.is_empty()),
+                web,
                 allow_networks: plan.allow_networks.clone(),
             },
             outside: Outside {
@@ -261,6 +263,13 @@ impl Run<'_> {
                 specs,
             },
         }
+    }
+
+    /// Whether what a file holds may stand in the session's context.
+    fn watches_a_file(&self) -> bool {
+        let heartbeat = self.claim.heartbeat.as_ref();
+        let watch = heartbeat.and_then(|heartbeat| heartbeat.settings.watch.as_ref());
+        watch.is_some_and(|watch| watch.tool == Probe::File)
     }
 
     /// Step 0: everything with which the session starts.
