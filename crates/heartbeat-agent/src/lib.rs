@@ -8,6 +8,7 @@
 //! The rule of this room: it does not know the store. It asks the [`journal::Journal`] before it
 //! acts, and what is on record is never asked or made again.
 
+pub mod around;
 pub mod ask;
 pub mod backoff;
 pub mod calls;

@@ -12,14 +12,16 @@ use heartbeat_domain::conversation::{Message, TurnRequest};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use crate::around::{Sight, look_around};
 use crate::default_model::{self, DefaultModel};
 use crate::health::{Gated, Health};
 use crate::model::anthropic::Anthropic;
 use crate::model::demo::{self, Demo};
+use crate::model::gemini::Gemini;
 use crate::model::http::{Clients, Server};
 use crate::model::openai::OpenAi;
 use crate::model::{ModelError, ModelErrorKind, Provider};
-use crate::settings::{Dialect, ModelSettings, NamedModel, Secret};
+use crate::settings::{Dialect, ModelSettings, NamedModel, STALL, Secret};
 
 const IN_FLIGHT_LOCAL: usize = 1;
 const IN_FLIGHT: usize = 64;
@@ -56,7 +58,7 @@ impl Models {
     /// # Errors
     /// When no HTTP client can be built.
     pub fn new(settings: ModelSettings) -> Result<Self, reqwest::Error> {
-        let clients = Clients::new()?;
+        let clients = Clients::new(settings.stall.unwrap_or(STALL))?;
         Ok(Self {
             settings,
             clients,
@@ -91,6 +93,24 @@ impl Models {
     /// The model of agents that name none, and why it is that one.
     pub async fn choose_default(&self) -> DefaultModel {
         default_model::choose(&self.settings, &self.clients).await
+    }
+
+    /// Which model servers answer on this machine, in the order in which they are preferred.
+    pub async fn look_around(&self) -> Vec<Sight> {
+        look_around(&self.settings, &self.clients).await
+    }
+
+    /// Which vendors' keys are set, by the variables that hold them.
+    #[must_use]
+    pub fn keys_set(&self) -> Vec<&'static str> {
+        let settings = &self.settings;
+        let keys = [
+            ("ANTHROPIC_API_KEY", &settings.anthropic_api_key),
+            ("OPENAI_API_KEY", &settings.openai_api_key),
+            ("GEMINI_API_KEY", &settings.gemini_api_key),
+        ];
+        let set = keys.into_iter().filter(|(_, key)| key.is_some());
+        set.map(|(name, _)| name).collect()
     }
 
     /// Why a model is not asked at present, if its key or name went bad.
@@ -172,6 +192,10 @@ impl Models {
         let provider: Arc<dyn Provider> = match found.dialect {
             Dialect::OpenAi => Arc::new(OpenAi::new(model, name, server, lane)),
             Dialect::Anthropic => Arc::new(Anthropic::new(model, name, server, lane)),
+            Dialect::Gemini => {
+                let gemini = Gemini::new(model, &name, server, lane);
+                Arc::new(gemini.map_err(|message| UnknownProvider { message })?)
+            }
         };
         Ok((provider, desk))
     }
@@ -192,6 +216,7 @@ impl Models {
         let known = [
             "anthropic/…",
             "openai/…",
+            "gemini/…",
             "ollama/…",
             "lmstudio/…",
             "llamacpp/…",
@@ -260,6 +285,7 @@ fn well_known(
     let found = match provider {
         "openai" => openai(settings, open_ai),
         "anthropic" => anthropic(settings, name),
+        "gemini" => gemini(settings, name),
         "ollama" => Ok(open_ai(format!("{}/v1", settings.ollama_url()), None)),
         "lmstudio" => Ok(open_ai(format!("{}/v1", settings.lm_studio_url()), None)),
         "llamacpp" => Ok(open_ai(format!("{}/v1", settings.llama_server_url()), None)),
@@ -293,6 +319,24 @@ fn anthropic(settings: &ModelSettings, name: &str) -> Result<NamedModel, Unknown
     Ok(NamedModel {
         dialect: Dialect::Anthropic,
         base_url: base_url.unwrap_or_else(|| "https://api.anthropic.com".to_owned()),
+        api_key: key,
+        model: name.to_owned(),
+        max_in_flight: None,
+    })
+}
+
+fn gemini(settings: &ModelSettings, name: &str) -> Result<NamedModel, UnknownProvider> {
+    let key = settings.gemini_api_key.clone();
+    if key.is_none() && settings.gemini_base_url.is_none() {
+        return Err(UnknownProvider {
+            message: "GEMINI_API_KEY is not set".to_owned(),
+        });
+    }
+    let base_url = settings.gemini_base_url.clone();
+    Ok(NamedModel {
+        dialect: Dialect::Gemini,
+        base_url: base_url
+            .unwrap_or_else(|| "https://generativelanguage.googleapis.com".to_owned()),
         api_key: key,
         model: name.to_owned(),
         max_in_flight: None,

@@ -215,6 +215,7 @@ fn append(messages: &mut Vec<Message>, (turn, outputs): (Turn, Vec<ToolOutput>),
     messages.push(Message::Assistant {
         text: turn.text,
         calls: turn.calls,
+        echo: turn.echo,
     });
     messages.extend(results);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use heartbeat_domain::budget::Rates;
 
@@ -36,7 +37,13 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic Messages.
     Anthropic,
+    /// Gemini's `generateContent`.
+    Gemini,
 }
+
+/// How long an answer that has begun may be silent. At 4,096 output tokens a turn, a model that
+/// thinks before it speaks and writes 35 tokens a second is heard again within it.
+pub const STALL: Duration = Duration::from_secs(120);
 
 /// A model that the configuration gives a name of its own.
 #[derive(Clone, Debug)]
@@ -66,6 +73,10 @@ pub struct ModelSettings {
     pub anthropic_api_key: Option<Secret>,
     /// `ANTHROPIC_BASE_URL`.
     pub anthropic_base_url: Option<String>,
+    /// `GEMINI_API_KEY`.
+    pub gemini_api_key: Option<Secret>,
+    /// `GEMINI_BASE_URL`.
+    pub gemini_base_url: Option<String>,
     /// `OLLAMA_HOST`, in any of the forms that Ollama takes.
     pub ollama_host: Option<String>,
     /// Where LM Studio listens, if not on its own port of this machine.
@@ -76,6 +87,8 @@ pub struct ModelSettings {
     pub named: BTreeMap<String, NamedModel>,
     /// What models cost, by the name that agents use.
     pub rates: BTreeMap<String, Rates>,
+    /// How long an answer that has begun may be silent; [`STALL`] where nothing is said.
+    pub stall: Option<Duration>,
 }
 
 impl ModelSettings {

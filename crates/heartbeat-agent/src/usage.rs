@@ -37,7 +37,10 @@ fn message_bytes(message: &Message) -> usize {
     match message {
         Message::System { text } | Message::User { text } => text.len(),
         Message::ToolResult { text, name, .. } => text.len() + name.len(),
-        Message::Assistant { text, calls } => {
+        Message::Assistant {
+            echo: Some(echo), ..
+        } => echo.to_string().len(),
+        Message::Assistant { text, calls, .. } => {
             let calls = calls.iter();
             let calls: usize = calls
                 .map(|call| call.name.len() + call.arguments.to_string().len())

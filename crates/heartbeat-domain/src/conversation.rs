@@ -24,6 +24,9 @@ pub enum Message {
         /// Tool calls in the model's order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<ToolCall>,
+        /// What [`Turn::echo`] was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        echo: Option<Value>,
     },
     /// The result of one tool call.
     ToolResult {
@@ -110,6 +113,10 @@ pub struct Turn {
     /// Whether the answer was cut at `max_tokens`.
     #[serde(default)]
     pub cut: bool,
+    /// The turn in the provider's own form, where it signed its thoughts: kept unread, and sent back
+    /// to the same provider as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo: Option<Value>,
 }
 
 /// What a tool gave back.

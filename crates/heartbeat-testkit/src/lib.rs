@@ -1,5 +1,6 @@
 //! Heartbeat testkit.
 
+mod gemini_wire;
 pub mod model_server;
 mod model_wire;
 pub mod postgres;

@@ -1,14 +1,16 @@
-//! A model server with a script, on a real port: OpenAI's Chat Completions and Anthropic's
-//! Messages, streamed as the real ones stream, down to calls split over several deltas.
+//! A model server with a script, on a real port: OpenAI's Chat Completions, Anthropic's Messages and
+//! Gemini's `streamGenerateContent`, streamed as the real ones stream, down to calls split over
+//! several deltas. Like the real one, it refuses a conversation in Gemini's dialect whose signatures
+//! are missing.
 //!
-//! Base URL: [`ModelServer::url`], with or without `/v1`, for either dialect.
+//! Base URL: [`ModelServer::url`], with or without `/v1`, for every dialect.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use crate::gemini_wire;
 use crate::model_wire::{Dialect, stream};
 
 /// One answer of the server.
@@ -32,6 +35,8 @@ pub enum Reply {
     Status(u16, Vec<(String, String)>, String),
     /// Begins a stream and drops the connection in the middle of it.
     Cut,
+    /// Begins a stream and says nothing more, without ending it.
+    Stall,
     /// A stream whose events are no JSON.
     Garbage,
     /// Any body of any content type, with status 200.
@@ -78,7 +83,7 @@ impl Reply {
 pub struct ModelRequest {
     /// The path that was asked.
     pub path: String,
-    /// The key it carried, in either dialect's header.
+    /// The key it carried, in its dialect's header.
     pub key: Option<String>,
     /// The body, as bytes on the wire; what a frame is measured on.
     pub text: String,
@@ -92,6 +97,16 @@ struct Desk {
     answer: Box<Answer>,
     requests: Mutex<Vec<ModelRequest>>,
     count: watch::Sender<usize>,
+}
+
+impl Desk {
+    /// Whether calls of a conversation may be this server's own, which it has signed.
+    fn has_spoken_gemini(&self) -> bool {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests
+            .iter()
+            .any(|request| request.path.ends_with(":streamGenerateContent"))
+    }
 }
 
 /// A running server; it stops when dropped.
@@ -173,6 +188,7 @@ fn router(desk: Arc<Desk>) -> Router {
         .route("/v1/chat/completions", post(open_ai))
         .route("/messages", post(anthropic))
         .route("/v1/messages", post(anthropic))
+        .route("/v1beta/models/{asked}", post(gemini))
         .route("/models", get(models))
         .route("/v1/models", get(models))
         .with_state(desk)
@@ -203,6 +219,30 @@ async fn anthropic(desk: State<Arc<Desk>>, uri: Uri, headers: HeaderMap, body: S
         ModelRequest::new(&uri, key, body),
     )
     .await
+}
+
+async fn gemini(
+    desk: State<Arc<Desk>>,
+    Path(asked): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    let key = headers
+        .get("x-goog-api-key")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let request = ModelRequest::new(&uri, key, body);
+    let streams = asked.ends_with(":streamGenerateContent") && uri.query() == Some("alt=sse");
+    let refusal = match streams {
+        true if desk.has_spoken_gemini() => gemini_wire::refusal(&request.body),
+        true => None,
+        false => Some(format!("{uri} is not asked for a stream of events")),
+    };
+    match refusal {
+        Some(refusal) => status(400, Vec::new(), gemini_wire::error(&refusal)),
+        None => respond(&desk, Dialect::Gemini, request).await,
+    }
 }
 
 impl ModelRequest {
@@ -244,6 +284,13 @@ fn answer(dialect: Dialect, reply: Reply, usage: bool) -> Response {
             dialect.stopped(),
             usage,
         )),
+        Reply::Stall => stall(stream(
+            dialect,
+            "half of an answer",
+            &[],
+            dialect.stopped(),
+            usage,
+        )),
         Reply::Garbage => events("data: {\"choices\": [{\n\n".to_owned()),
         Reply::Raw(content_type, body) => ([("content-type", content_type)], body).into_response(),
         Reply::NoUsage(reply) | Reply::HoldUntil(_, reply) => answer(dialect, *reply, false),
@@ -268,15 +315,26 @@ fn status(code: u16, headers: Vec<(String, String)>, body: String) -> Response {
     response
 }
 
+/// Half of the stream, then silence.
+fn stall(whole: String) -> Response {
+    let begun = futures::stream::iter([Ok::<_, std::io::Error>(half(&whole))]);
+    let body = Body::from_stream(begun.chain(futures::stream::pending()));
+    ([("content-type", "text/event-stream")], body).into_response()
+}
+
+fn half(whole: &str) -> Bytes {
+    Bytes::from(whole.as_bytes()[..whole.len() / 2].to_vec())
+}
+
 /// Half of the stream, then a connection that breaks.
 fn cut(whole: String) -> Response {
-    let half = whole.as_bytes()[..whole.len() / 2].to_vec();
+    let half = half(&whole);
     // The pause lets the half go out; an error at once would take the headers with it.
     let broken = async {
         tokio::task::yield_now().await;
         Err(std::io::Error::other("cut by the script"))
     };
-    let begun = futures::stream::iter([Ok(Bytes::from(half))]);
+    let begun = futures::stream::iter([Ok(half)]);
     let body = Body::from_stream(begun.chain(futures::stream::once(broken)));
     ([("content-type", "text/event-stream")], body).into_response()
 }

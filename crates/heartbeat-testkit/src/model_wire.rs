@@ -1,36 +1,39 @@
-//! What the two dialects look like on the wire when a model answers.
+//! What the dialects look like on the wire when a model answers.
 
 use serde_json::{Value, json};
+
+use crate::gemini_wire;
 
 /// Which dialect a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAi,
     Anthropic,
+    Gemini,
 }
 
 impl Dialect {
     pub(crate) fn stopped(self) -> &'static str {
-        if self == Self::OpenAi {
-            "stop"
-        } else {
-            "end_turn"
+        match self {
+            Self::OpenAi => "stop",
+            Self::Anthropic => "end_turn",
+            Self::Gemini => "STOP",
         }
     }
 
     pub(crate) fn called(self) -> &'static str {
-        if self == Self::OpenAi {
-            "tool_calls"
-        } else {
-            "tool_use"
+        match self {
+            Self::OpenAi => "tool_calls",
+            Self::Anthropic => "tool_use",
+            Self::Gemini => "STOP",
         }
     }
 
     pub(crate) fn truncated(self) -> &'static str {
-        if self == Self::OpenAi {
-            "length"
-        } else {
-            "max_tokens"
+        match self {
+            Self::OpenAi => "length",
+            Self::Anthropic => "max_tokens",
+            Self::Gemini => "MAX_TOKENS",
         }
     }
 }
@@ -47,6 +50,7 @@ pub(crate) fn stream(
     match dialect {
         Dialect::OpenAi => open_ai(text, calls, stop, usage),
         Dialect::Anthropic => anthropic(text, calls, stop, usage),
+        Dialect::Gemini => gemini_wire::stream(&pieces(text), calls, stop, usage),
     }
 }
 

@@ -7,7 +7,7 @@ use heartbeat_domain::conversation::{Message, ToolSpec, Turn, TurnRequest};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::anthropic_stream::Reply;
+use super::anthropic_stream::{ECHO, Reply};
 use super::arguments::replayable;
 use super::http::{Server, read};
 use super::{ModelError, OnText, Provider};
@@ -121,7 +121,13 @@ fn blocks(message: &Message) -> Option<(&'static str, Vec<Value>)> {
     match message {
         Message::System { .. } => None,
         Message::User { text } => Some(("user", text_block(text).into_iter().collect())),
-        Message::Assistant { text, calls } => {
+        Message::Assistant {
+            echo: Some(echo), ..
+        } if echo[ECHO].is_array() => {
+            let blocks = echo[ECHO].as_array().cloned();
+            Some(("assistant", blocks.unwrap_or_default()))
+        }
+        Message::Assistant { text, calls, .. } => {
             let calls = calls.iter().map(|call| {
                 let input = replayable(&call.arguments);
                 json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })

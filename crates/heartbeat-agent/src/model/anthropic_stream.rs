@@ -1,16 +1,24 @@
 //! Anthropic Messages: the answer, put together from its events. It is whole at `message_stop`.
+//!
+//! Models that think sign what they thought, and want it back unchanged before the results of the
+//! calls that came of it; such an answer is kept block by block beside the turn.
 
-use heartbeat_domain::conversation::{Turn, TurnRequest, Usage};
-use serde_json::Value;
+use heartbeat_domain::conversation::{ToolCall, Turn, TurnRequest, Usage};
+use serde_json::{Value, json};
 
-use super::arguments::{RawCall, finish_calls};
+use super::arguments::{RawCall, finish_calls, replayable};
 use super::failure::from_event;
 use super::http::{Answer, refused};
 use super::{ModelError, OnText};
 use crate::usage::estimate;
 
+/// The name under which a turn keeps its blocks.
+pub(super) const ECHO: &str = "anthropic";
+
 #[derive(Default)]
 pub(super) struct Reply {
+    /// Its blocks by their index, as they will be sent back.
+    blocks: Vec<(u64, Value)>,
     text: String,
     calls: Vec<(u64, RawCall)>,
     input: Option<u64>,
@@ -74,6 +82,7 @@ impl Reply {
     }
 
     fn take_block(&mut self, index: u64, block: &Value, on_text: OnText<'_>) {
+        self.blocks.push((index, block.clone()));
         match block["type"].as_str() {
             Some("text") => self.take_text(&block["text"], on_text),
             Some("tool_use") => {
@@ -98,6 +107,7 @@ impl Reply {
 
     fn take_delta(&mut self, event: &Value, on_text: OnText<'_>) {
         let (index, delta) = (event["index"].as_u64().unwrap_or(0), &event["delta"]);
+        self.keep_delta(index, delta);
         match delta["type"].as_str() {
             Some("text_delta") => self.take_text(&delta["text"], on_text),
             Some("input_json_delta") => {
@@ -111,6 +121,19 @@ impl Reply {
                 self.answer_bytes += delta["thinking"].as_str().map_or(0, str::len);
             }
             _ => {}
+        }
+    }
+
+    /// Adds a piece to its block; arguments come whole with the calls, at the end.
+    fn keep_delta(&mut self, index: u64, delta: &Value) {
+        let Some((_, block)) = self.blocks.iter_mut().rev().find(|(at, _)| *at == index) else {
+            return;
+        };
+        for field in ["text", "thinking", "signature"] {
+            if let Some(piece) = delta[field].as_str() {
+                let so_far = block[field].as_str().unwrap_or_default();
+                block[field] = format!("{so_far}{piece}").into();
+            }
         }
     }
 
@@ -167,11 +190,36 @@ impl Reply {
             _ => estimate(request, self.answer_bytes),
         };
         let calls = self.calls.into_iter().map(|(_, call)| call).collect();
+        let calls = finish_calls(calls, cut);
         Turn {
             text: self.text,
-            calls: finish_calls(calls, cut),
+            echo: echo(self.blocks, &calls),
+            calls,
             usage,
             cut,
         }
     }
+}
+
+/// The blocks of an answer with thoughts, those without a signature left out: they were cut.
+fn echo(blocks: Vec<(u64, Value)>, calls: &[ToolCall]) -> Option<Value> {
+    let mut calls = calls.iter();
+    let mut thought = false;
+    let blocks = blocks.into_iter().filter_map(|(_, mut block)| {
+        match block["type"].as_str()? {
+            "text" if block["text"].as_str()?.trim().is_empty() => return None,
+            "text" => {}
+            "thinking" if block["signature"].as_str()?.is_empty() => return None,
+            "thinking" | "redacted_thinking" => thought = true,
+            "tool_use" => {
+                let call = calls.next()?;
+                block["id"] = call.id.as_str().into();
+                block["input"] = replayable(&call.arguments);
+            }
+            _ => return None,
+        }
+        Some(block)
+    });
+    let blocks: Vec<_> = blocks.collect();
+    thought.then(|| json!({ ECHO: blocks }))
 }

@@ -23,6 +23,10 @@ pub(super) fn from_sending(server: &str, error: reqwest::Error) -> ModelError {
 
 /// The answer stopped before its end.
 pub(super) fn from_reading(error: reqwest::Error) -> ModelError {
+    if error.is_timeout() {
+        let message = "the answer stalled: it began, then nothing more of it came in time";
+        return ModelError::broken(message);
+    }
     let cause = root_cause(&error.without_url());
     ModelError::broken(format!("the answer was cut: {cause}"))
 }
@@ -40,6 +44,7 @@ pub(super) fn from_status(status: u16, headers: &HeaderMap, body: &str) -> Model
     let said = said(body);
     let kind = match status {
         401 | 403 => ModelErrorKind::Denied,
+        400 if is_about_the_account(body) => ModelErrorKind::Denied,
         408 | 429 | 500.. => ModelErrorKind::Overloaded,
         _ if is_unknown_model(status, body, &said) => ModelErrorKind::UnknownModel,
         _ => ModelErrorKind::Rejected,
@@ -48,9 +53,31 @@ pub(super) fn from_status(status: u16, headers: &HeaderMap, body: &str) -> Model
         kind,
         message: format!("HTTP {status}: {}", without_keys(&said)),
         status: Some(status),
-        retry_after: retry_after(headers),
+        retry_after: retry_after(headers).or_else(|| retry_info(body)),
         spent: None,
     }
+}
+
+/// Google answers 400 to a key that is none, and where an account may not use the API at all.
+fn is_about_the_account(body: &str) -> bool {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let error = &body["error"];
+    let bad_key = details(error).any(|detail| detail["reason"] == "API_KEY_INVALID");
+    bad_key || error["status"] == "FAILED_PRECONDITION"
+}
+
+/// Google says in the body how long to stay away: `"retryDelay": "37.5s"`.
+fn retry_info(body: &str) -> Option<SignedDuration> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let delay = details(&body["error"]).find_map(|detail| detail["retryDelay"].as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    SignedDuration::try_from_secs_f64(seconds)
+        .ok()
+        .map(not_negative)
+}
+
+fn details(error: &Value) -> impl Iterator<Item = &Value> {
+    error["details"].as_array().into_iter().flatten()
 }
 
 /// An error inside an answer that began as a success. Overload is worth asking again only while
@@ -147,9 +174,12 @@ fn is_unknown_model(status: u16, body: &str, said: &str) -> bool {
 
 /// Blots out every word that begins like an API key.
 fn without_keys(text: &str) -> String {
-    let blot = |word: &str| match word.find("sk-") {
-        Some(at) => format!("{}sk-…", &word[..at]),
-        None => word.to_owned(),
+    let blot = |word: &str| {
+        let start = ["sk-", "AIza"].into_iter().find_map(|start| {
+            let at = word.find(start)?;
+            Some(format!("{}{start}…", &word[..at]))
+        });
+        start.unwrap_or_else(|| word.to_owned())
     };
     text.split(' ').map(blot).collect::<Vec<_>>().join(" ")
 }
@@ -209,6 +239,29 @@ mod tests {
             kind(400, r#"{"error":"messages must not be empty"}"#),
             ModelErrorKind::Rejected
         );
+    }
+
+    #[test]
+    fn what_google_says_in_the_body_is_understood() {
+        let bad_key = r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.",
+            "status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo",
+            "reason":"API_KEY_INVALID","domain":"googleapis.com"}]}}"#;
+        assert_eq!(kind(400, bad_key), ModelErrorKind::Denied);
+        let unbilled = r#"{"error":{"code":400,"message":"User location is not supported for the API use.",
+            "status":"FAILED_PRECONDITION"}}"#;
+        assert_eq!(kind(400, unbilled), ModelErrorKind::Denied);
+        let unknown = r#"{"error":{"code":404,"message":"models/x is not found for API version v1beta,
+            or is not supported for generateContent.","status":"NOT_FOUND"}}"#;
+        assert_eq!(kind(404, unknown), ModelErrorKind::UnknownModel);
+        let malformed =
+            r#"{"error":{"code":400,"message":"Invalid value","status":"INVALID_ARGUMENT"}}"#;
+        assert_eq!(kind(400, malformed), ModelErrorKind::Rejected);
+        let busy = r#"{"error":{"code":429,"message":"Please retry in 37.5s.","status":
+            "RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure"},
+            {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"37.5s"}]}}"#;
+        let error = from_status(429, &HeaderMap::new(), busy);
+        assert_eq!(error.kind, ModelErrorKind::Overloaded);
+        assert_eq!(error.retry_after, Some(SignedDuration::from_millis(37_500)));
     }
 
     #[test]

@@ -27,16 +27,17 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Builds both.
+    /// Builds both. An answer of which nothing more comes for as long as `stall` is given up.
     ///
     /// # Errors
     /// When not even a client for plain HTTP can be built.
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn new(stall: Duration) -> Result<Self, reqwest::Error> {
         // Whoever was first decides; the whole tree knows only ring.
         let _already_chosen = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
             Client::builder()
                 .connect_timeout(Duration::from_secs(10))
+                .read_timeout(stall)
                 .tcp_keepalive(Duration::from_secs(60))
                 .redirect(reqwest::redirect::Policy::none())
         };
@@ -126,6 +127,11 @@ impl Server {
 
     fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, self.base.query()),
+        };
+        url.set_query(query);
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }
@@ -270,18 +276,39 @@ async fn start_of_body(response: Response, bytes_max: usize) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
+/// What a small GET met.
+#[derive(Debug)]
+pub(crate) enum Met {
+    /// Nothing that answers in time.
+    Nobody,
+    /// Something that answers otherwise.
+    Stranger,
+    /// JSON.
+    Json(Value),
+}
+
 /// A small GET that answers within `within` or not at all.
-pub(crate) async fn get_json(server: &Server, path: &str, within: Duration) -> Option<Value> {
+pub(crate) async fn meet(server: &Server, path: &str, within: Duration) -> Met {
     let mut request = server.get(path).timeout(within);
     if let Some(key) = server.key() {
         request = request.bearer_auth(key);
     }
-    let response = request
-        .send()
-        .await
-        .ok()
-        .filter(|response| response.status().is_success())?;
-    serde_json::from_str(&start_of_body(response, 4 << 20).await).ok()
+    let Ok(response) = request.send().await else {
+        return Met::Nobody;
+    };
+    if !response.status().is_success() {
+        return Met::Stranger;
+    }
+    let body = start_of_body(response, 4 << 20).await;
+    serde_json::from_str(&body).map_or(Met::Stranger, Met::Json)
+}
+
+/// The same; only JSON counts.
+pub(crate) async fn get_json(server: &Server, path: &str, within: Duration) -> Option<Value> {
+    match meet(server, path, within).await {
+        Met::Json(value) => Some(value),
+        Met::Nobody | Met::Stranger => None,
+    }
 }
 
 /// A small POST that answers within `within` or not at all.

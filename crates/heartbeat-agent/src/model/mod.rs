@@ -1,6 +1,6 @@
 //! Models: who answers one turn, and how that can fail.
 //!
-//! We speak the two dialects ourselves ([`openai`], [`anthropic`]) rather than through a client
+//! We speak the dialects ourselves ([`openai`], [`anthropic`], [`gemini`]) rather than through a client
 //! library. genai 0.7.2 was tried first; it loses a tool call whose delta carries no `index`, drops
 //! usage and stop reason of a stream that ends without `[DONE]`, announces the start of an answer
 //! before the request was sent (so a time to first byte cannot be measured), buffers without a
@@ -12,6 +12,9 @@ mod anthropic_stream;
 mod arguments;
 pub mod demo;
 mod failure;
+pub mod gemini;
+mod gemini_schema;
+mod gemini_stream;
 pub mod http;
 pub mod openai;
 mod openai_stream;

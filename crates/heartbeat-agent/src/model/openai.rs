@@ -13,6 +13,9 @@ use super::http::{Server, read};
 use super::openai_stream::Completion;
 use super::{ModelError, ModelErrorKind, OnText, Provider};
 
+/// How many fields a server may refuse, one after another; there are no more that we would change.
+const REFUSALS_MAX: usize = 3;
+
 /// A model behind an OpenAI-compatible server.
 #[derive(Clone, Debug)]
 pub struct OpenAi {
@@ -47,16 +50,19 @@ impl OpenAi {
         }
     }
 
-    /// Sends, and once more without what this server refuses by name. A refusal costs nothing.
-    async fn send(&self, body: Value) -> Result<Response, ModelError> {
-        let refusal = match self.send_once(&body).await {
-            Err(error) if error.kind == ModelErrorKind::Rejected => error,
-            answer => return answer,
-        };
-        match without_what_is_refused(body, &refusal.message) {
-            Some(body) => self.send_once(&body).await,
-            None => Err(refusal),
+    /// Sends, and again without what this server refuses by name. A refusal costs nothing.
+    async fn send(&self, mut body: Value) -> Result<Response, ModelError> {
+        for _ in 0..REFUSALS_MAX {
+            let refusal = match self.send_once(&body).await {
+                Err(error) if error.kind == ModelErrorKind::Rejected => error,
+                answer => return answer,
+            };
+            body = match without_what_is_refused(body, &refusal.message) {
+                Some(body) => body,
+                None => return Err(refusal),
+            };
         }
+        self.send_once(&body).await
     }
 
     async fn send_once(&self, body: &Value) -> Result<Response, ModelError> {
@@ -102,7 +108,8 @@ impl Provider for OpenAi {
     }
 }
 
-/// Some servers do not know `stream_options`; some models know only the newer name of the limit.
+/// Some servers do not know `stream_options`; some models know only the newer name of the limit, or
+/// call functions in this dialect only where they are told not to think first.
 fn without_what_is_refused(mut body: Value, refusal: &str) -> Option<Value> {
     let fields = body.as_object_mut()?;
     if refusal.contains("stream_options") {
@@ -110,6 +117,8 @@ fn without_what_is_refused(mut body: Value, refusal: &str) -> Option<Value> {
     } else if refusal.contains("max_completion_tokens") {
         let limit = fields.remove("max_tokens")?;
         fields.insert("max_completion_tokens".to_owned(), limit);
+    } else if refusal.contains("reasoning_effort") && !fields.contains_key("reasoning_effort") {
+        fields.insert("reasoning_effort".to_owned(), "none".into());
     } else {
         return None;
     }
@@ -120,10 +129,10 @@ fn message(message: &Message) -> Value {
     match message {
         Message::System { text } => json!({ "role": "system", "content": text }),
         Message::User { text } => json!({ "role": "user", "content": text }),
-        Message::Assistant { text, calls } if calls.is_empty() => {
+        Message::Assistant { text, calls, .. } if calls.is_empty() => {
             json!({ "role": "assistant", "content": text })
         }
-        Message::Assistant { text, calls } => {
+        Message::Assistant { text, calls, .. } => {
             let content = if text.is_empty() {
                 Value::Null
             } else {

@@ -155,6 +155,7 @@ impl Completion {
                 .usage
                 .unwrap_or_else(|| estimate(request, self.answer_bytes)),
             cut,
+            echo: None,
         }
     }
 }

@@ -113,6 +113,7 @@ pub fn first_request(c: &Circumstances) -> TurnRequest {
         messages.push(Message::Assistant {
             text: said.to_owned(),
             calls: Vec::new(),
+            echo: None,
         });
     }
     messages.push(Message::User {

@@ -7,7 +7,7 @@ use heartbeat_domain::conversation::{Message, ToolSpec, Turn, TurnRequest};
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use serde_json::json;
 
-pub(crate) const BOTH: [&str; 2] = ["openai/m-1", "anthropic/m-1"];
+pub(crate) const ALL: [&str; 3] = ["openai/m-1", "anthropic/m-1", "gemini/m-1"];
 
 pub(crate) fn models(server: &ModelServer) -> Models {
     Models::new(settings(&server.url)).unwrap()
@@ -19,6 +19,8 @@ pub(crate) fn settings(url: &str) -> ModelSettings {
         openai_base_url: Some(format!("{url}/v1")),
         anthropic_api_key: Secret::new("key-of-anthropic"),
         anthropic_base_url: Some(url.to_owned()),
+        gemini_api_key: Secret::new("key-of-gemini"),
+        gemini_base_url: Some(url.to_owned()),
         ..ModelSettings::default()
     }
 }
@@ -46,9 +48,9 @@ pub(crate) fn request(text: &str) -> TurnRequest {
 }
 
 /// Asks once in each dialect and gives the answers with what was streamed.
-pub(crate) async fn ask_both(reply: Reply) -> Vec<(Result<Turn, ModelError>, String)> {
+pub(crate) async fn ask_all(reply: Reply) -> Vec<(Result<Turn, ModelError>, String)> {
     let mut answers = Vec::new();
-    for model in BOTH {
+    for model in ALL {
         let server = ModelServer::start([reply.clone()]).await;
         let provider = models(&server).provider(model).unwrap();
         answers.push(ask(provider.as_ref()).await);

@@ -1,5 +1,7 @@
 //! What each dialect makes of every kind of answer.
 
+use std::time::Duration;
+
 use heartbeat_agent::journal::StepSeq;
 use heartbeat_agent::model::ModelErrorKind::{
     self, Broken, Denied, Overloaded, Rejected, UnknownModel,
@@ -12,12 +14,12 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::answers::{BOTH, ask, ask_both, models, request, settings};
+use crate::answers::{ALL, ask, ask_all, models, request, settings};
 use crate::world::{World, replied};
 
 #[tokio::test]
 async fn a_text_is_streamed_and_its_usage_counted_as_reported() {
-    for (answer, streamed) in ask_both(Reply::say("Grüße, all is well.")).await {
+    for (answer, streamed) in ask_all(Reply::say("Grüße, all is well.")).await {
         let turn = answer.unwrap();
         assert_eq!(turn.text, "Grüße, all is well.");
         assert_eq!(streamed, turn.text);
@@ -34,7 +36,7 @@ async fn a_text_is_streamed_and_its_usage_counted_as_reported() {
 
 #[tokio::test]
 async fn missing_usage_is_estimated_and_says_so() {
-    for (answer, _) in ask_both(Reply::no_usage(Reply::say("twelve bytes"))).await {
+    for (answer, _) in ask_all(Reply::no_usage(Reply::say("twelve bytes"))).await {
         let usage = answer.unwrap().usage;
         assert!(usage.estimated);
         assert_eq!(usage.output_tokens, 3);
@@ -51,7 +53,7 @@ async fn parallel_calls_split_over_deltas_come_out_whole_and_in_order() {
         ),
         ("look".to_owned(), json!({ "n": 2 })),
     ];
-    for (answer, _) in ask_both(Reply::Calls(asked.clone())).await {
+    for (answer, _) in ask_all(Reply::Calls(asked.clone())).await {
         let calls = answer.unwrap().calls;
         let got: Vec<_> = calls
             .iter()
@@ -64,20 +66,20 @@ async fn parallel_calls_split_over_deltas_come_out_whole_and_in_order() {
 
 #[tokio::test]
 async fn arguments_that_are_no_json_reach_the_session_as_text() {
-    for (answer, _) in ask_both(Reply::call("look", json!("{\"n\": "))).await {
+    for (answer, _) in ask_all(Reply::call("look", json!("{\"n\": "))).await {
         assert_eq!(answer.unwrap().calls[0].arguments, json!("{\"n\": "));
     }
 }
 
 #[tokio::test]
 async fn an_answer_at_its_token_limit_is_marked_as_cut() {
-    for (answer, _) in ask_both(Reply::Truncated("Half a".to_owned())).await {
+    for (answer, _) in ask_all(Reply::Truncated("Half a".to_owned())).await {
         assert!(answer.unwrap().cut);
     }
 }
 
 async fn kinds(reply: Reply) -> Vec<ModelErrorKind> {
-    let answers = ask_both(reply).await.into_iter();
+    let answers = ask_all(reply).await.into_iter();
     answers
         .map(|(answer, _)| answer.unwrap_err().kind)
         .collect()
@@ -108,7 +110,7 @@ async fn whatever_is_not_a_whole_answer_is_broken() {
         empty,
         nonsense,
     ] {
-        assert_eq!(kinds(reply.clone()).await, [Broken, Broken], "{reply:?}");
+        assert_eq!(kinds(reply.clone()).await, [Broken; 3], "{reply:?}");
     }
 }
 
@@ -126,7 +128,7 @@ async fn http_errors_become_their_kinds() {
     ] {
         assert_eq!(
             kinds(Reply::status(status, &[], body)).await,
-            [kind, kind],
+            [kind; 3],
             "{status} {body}"
         );
     }
@@ -134,7 +136,7 @@ async fn http_errors_become_their_kinds() {
 
 #[tokio::test]
 async fn a_429_carries_its_retry_after() {
-    for (answer, _) in ask_both(Reply::status(429, &[("retry-after", "7")], "{}")).await {
+    for (answer, _) in ask_all(Reply::status(429, &[("retry-after", "7")], "{}")).await {
         let error = answer.unwrap_err();
         assert_eq!((error.kind, error.status), (Overloaded, Some(429)));
         assert_eq!(error.retry_after, Some(SignedDuration::from_secs(7)));
@@ -145,20 +147,21 @@ async fn a_429_carries_its_retry_after() {
 async fn overload_told_inside_an_answer_is_passing_only_before_its_first_word() {
     let error = "data: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
     let reply = Reply::Raw("text/event-stream".to_owned(), error.to_owned());
-    assert_eq!(kinds(reply).await, [Overloaded, Overloaded]);
+    assert_eq!(kinds(reply).await, [Overloaded; 3]);
     let word = "data: {\"choices\":[{\"delta\":{\"content\":\"Half\"}}],\
+                \"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Half\"}]}}],\
                 \"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"Half\"}}\n\n";
     let reply = Reply::Raw("text/event-stream".to_owned(), format!("{word}{error}"));
-    assert_eq!(kinds(reply).await, [Broken, Broken]);
+    assert_eq!(kinds(reply).await, [Broken; 3]);
 }
 
 #[tokio::test]
 async fn a_cut_answer_says_what_it_used_up_and_an_empty_one_used_nothing() {
-    for (answer, streamed) in ask_both(Reply::Cut).await {
+    for (answer, streamed) in ask_all(Reply::Cut).await {
         let spent = answer.unwrap_err().spent.unwrap();
         assert!(!streamed.is_empty() && spent.estimated && spent.output_tokens > 0);
     }
-    for (answer, _) in ask_both(Reply::Garbage).await {
+    for (answer, _) in ask_all(Reply::Garbage).await {
         assert_eq!(answer.unwrap_err().spent, None);
     }
 }
@@ -168,7 +171,7 @@ async fn a_server_that_nobody_runs_is_unreachable_and_the_message_names_it() {
     let server = ModelServer::start([]).await;
     let models = Models::new(settings("http://127.0.0.1:1")).unwrap();
     drop(server);
-    for model in BOTH {
+    for model in ALL {
         let error = ask(models.provider(model).unwrap().as_ref())
             .await
             .0
@@ -180,10 +183,12 @@ async fn a_server_that_nobody_runs_is_unreachable_and_the_message_names_it() {
 
 #[tokio::test]
 async fn an_echoed_key_does_not_reach_the_message() {
-    let body = r#"{"error":{"message":"bad key key-of-openai key-of-anthropic"}}"#;
-    for (answer, _) in ask_both(Reply::status(401, &[], body)).await {
+    let names = ["openai", "anthropic", "gemini"];
+    let body = r#"{"error":{"message":"bad key key-of-openai key-of-anthropic key-of-gemini"}}"#;
+    let answers = ask_all(Reply::status(401, &[], body)).await;
+    for (name, (answer, _)) in names.iter().zip(answers) {
         let message = answer.unwrap_err().message;
-        assert!(!(message.contains("key-of-openai") && message.contains("key-of-anthropic")));
+        assert!(!message.contains(&format!("key-of-{name}")), "{message}");
     }
 }
 
@@ -193,9 +198,10 @@ async fn a_server_that_does_not_stream_is_understood() {
         "choices": [{ "message": { "content": "Hello." }, "finish_reason": "stop" }],
         "content": [{ "type": "text", "text": "Hello." }],
         "stop_reason": "end_turn",
+        "candidates": [{ "content": { "parts": [{ "text": "Hello." }] }, "finishReason": "STOP" }],
     });
     let reply = Reply::Raw("application/json".to_owned(), whole.to_string());
-    for (answer, streamed) in ask_both(reply).await {
+    for (answer, streamed) in ask_all(reply).await {
         assert_eq!(answer.unwrap().text, "Hello.");
         assert_eq!(streamed, "Hello.");
     }
@@ -208,7 +214,7 @@ async fn lax(events: &[serde_json::Value]) -> heartbeat_domain::conversation::Tu
         .map(|event| format!("data: {event}\n\n"))
         .collect();
     let server = ModelServer::start([Reply::Raw(String::new(), body)]).await;
-    let provider = models(&server).provider(BOTH[0]).unwrap();
+    let provider = models(&server).provider(ALL[0]).unwrap();
     ask(provider.as_ref()).await.0.unwrap()
 }
 
@@ -245,7 +251,7 @@ async fn a_stream_without_done_is_whole_once_it_gave_a_reason_to_stop() {
 
 #[tokio::test]
 async fn requests_carry_key_limit_tools_and_the_conversation() {
-    let server = ModelServer::start([Reply::say("ok"), Reply::say("ok")]).await;
+    let server = ModelServer::start(vec![Reply::say("ok"); 3]).await;
     let models = models(&server);
     let mut request = request("Anything new?");
     let call = |id: &str| ToolCall {
@@ -263,9 +269,10 @@ async fn requests_carry_key_limit_tools_and_the_conversation() {
     request.messages.push(Message::Assistant {
         text: String::new(),
         calls,
+        echo: None,
     });
     request.messages.extend([result("a"), result("b")]);
-    for model in BOTH {
+    for model in ALL {
         models
             .provider(model)
             .unwrap()
@@ -273,7 +280,7 @@ async fn requests_carry_key_limit_tools_and_the_conversation() {
             .await
             .unwrap();
     }
-    let [open_ai, anthropic] = server.requests().try_into().unwrap();
+    let [open_ai, anthropic, gemini] = server.requests().try_into().unwrap();
     assert_eq!(open_ai.key.as_deref(), Some("key-of-openai"));
     assert_eq!(open_ai.body["model"], "m-1");
     assert_eq!(open_ai.body["max_tokens"], 300);
@@ -294,6 +301,56 @@ async fn requests_carry_key_limit_tools_and_the_conversation() {
         2
     );
     assert!(anthropic.body["messages"][1]["content"][0]["input"].is_object());
+    assert_eq!(gemini.path, "/v1beta/models/m-1:streamGenerateContent");
+    assert_eq!(gemini.key.as_deref(), Some("key-of-gemini"));
+    let body = &gemini.body;
+    assert_eq!(body["systemInstruction"]["parts"][0]["text"], "Be terse.");
+    assert_eq!(body["generationConfig"]["maxOutputTokens"], 300);
+    let tool = &body["tools"][0]["functionDeclarations"][0];
+    assert_eq!(tool["name"], "look");
+    assert_eq!(tool["parametersJsonSchema"]["type"], "object");
+    let roles: Vec<_> = body["contents"].as_array().unwrap().iter().collect();
+    let roles: Vec<_> = roles.iter().map(|turn| turn["role"].as_str()).collect();
+    assert_eq!(roles, [Some("user"), Some("model"), Some("user")]);
+    let results = body["contents"][2]["parts"].as_array().unwrap();
+    assert_eq!(results.len(), 2, "the results of one turn come in one");
+    let failed = json!({ "name": "look", "response": { "error": "seen" } });
+    assert_eq!(results[0]["functionResponse"], failed);
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_after_its_headers_is_given_up_and_says_so() {
+    for model in ALL {
+        let server = ModelServer::start([Reply::Stall]).await;
+        let settings = ModelSettings {
+            stall: Some(Duration::from_millis(300)),
+            ..settings(&server.url)
+        };
+        let provider = Models::new(settings).unwrap().provider(model).unwrap();
+        let error = ask(provider.as_ref()).await.0.unwrap_err();
+        assert_eq!(error.kind, Broken, "{model}");
+        assert!(error.message.contains("stalled"), "{error}");
+        assert!(error.spent.unwrap().output_tokens > 0, "{model}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_calls_functions_only_without_thinking_is_told_not_to_think() {
+    let refusal = "Function tools with reasoning_effort are not supported for m-1 in \
+                   /v1/chat/completions. Use /v1/responses or set reasoning_effort to 'none'.";
+    let body = json!({ "error": { "message": refusal } }).to_string();
+    let refuses = Reply::status(400, &[], &body);
+    let server = ModelServer::start([refuses.clone(), Reply::say("ok"), refuses.clone(), refuses]);
+    let server = server.await;
+    let provider = models(&server).provider(ALL[0]).unwrap();
+    assert_eq!(ask(provider.as_ref()).await.0.unwrap().text, "ok");
+    assert_eq!(server.requests()[1].body["reasoning_effort"], "none");
+    let refused = ask(provider.as_ref()).await.0.unwrap_err();
+    assert_eq!(
+        refused.kind, Rejected,
+        "what does not help is not tried again"
+    );
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[tokio::test]
@@ -306,7 +363,7 @@ async fn a_field_that_a_server_refuses_by_name_is_left_out_or_renamed() {
         let body = json!({ "error": { "message": refusal } }).to_string();
         let refuses = Reply::status(400, &[], &body);
         let server = ModelServer::start([refuses, Reply::say("ok")]).await;
-        let provider = models(&server).provider(BOTH[0]).unwrap();
+        let provider = models(&server).provider(ALL[0]).unwrap();
         assert_eq!(ask(provider.as_ref()).await.0.unwrap().text, "ok");
         let body = &server.requests()[1].body;
         let limit = body.get("max_tokens").or(body.get("max_completion_tokens"));
@@ -322,7 +379,7 @@ async fn a_field_that_a_server_refuses_by_name_is_left_out_or_renamed() {
 
 #[tokio::test]
 async fn a_whole_session_runs_over_the_wire_and_retries_what_passes() {
-    for model in BOTH {
+    for model in ALL {
         let script = [
             Reply::status(429, &[("retry-after", "3")], "{}"),
             Reply::call("look", json!({ "n": 1 })),
@@ -346,7 +403,7 @@ async fn a_server_that_holds_its_first_byte_is_given_up_after_thirty_seconds() {
     let server = ModelServer::start([Reply::hold_until(&go, Reply::say("late"))]).await;
     let mut world = World::new();
     world.limits.attempts = 1;
-    let provider = models(&server).provider(BOTH[0]).unwrap();
+    let provider = models(&server).provider(ALL[0]).unwrap();
     let later = async {
         server.wait_for_requests(1).await;
         world.waiter.advance(SignedDuration::from_secs(30));

@@ -6,7 +6,7 @@ use heartbeat_agent::session::Ended;
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use serde_json::json;
 
-use crate::answers::{BOTH, models};
+use crate::answers::{ALL, models};
 use crate::world::World;
 
 const FRAME_CHARS_MAX: usize = 4_000;
@@ -28,7 +28,7 @@ fn circumstances(world: &World) -> Circumstances {
         thread_tokens_max: 2_000,
         watch: None,
         prompt: "P".repeat(3_000),
-        model: BOTH[0].to_owned(),
+        model: ALL[0].to_owned(),
         mark: None,
         tools: world.toolbox.specs(),
         max_tokens: 4_096,
@@ -37,7 +37,7 @@ fn circumstances(world: &World) -> Circumstances {
 
 #[tokio::test]
 async fn the_frame_of_a_quiet_beat_stays_below_four_thousand_characters() {
-    for model in BOTH {
+    for model in ALL {
         let quiet = Reply::call("nothing_to_report", json!({ "reason": "all green" }));
         let server = ModelServer::start([quiet]).await;
         let world = World::new();

@@ -41,7 +41,7 @@ pub(crate) async fn run(
     environment: &Environment,
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
-    let mut findings = vec![model(config, environment).await];
+    let mut findings = model(config, environment).await;
     match open(config, Missing::Refuse).await {
         Err(error) => findings.push(wrong(format!("database: {error:#}"))),
         Ok(opened) => {
@@ -71,18 +71,34 @@ pub(crate) async fn run(
     })
 }
 
-async fn model(config: &Config, environment: &Environment) -> Finding {
+/// The default model, which keys are set, and which model servers answer on this machine.
+async fn model(config: &Config, environment: &Environment) -> Vec<Finding> {
     let models = config
         .models
         .settings(environment)
         .and_then(|settings| Ok(Models::new(settings)?));
-    match models {
-        Err(error) => wrong(format!("model: {error:#}")),
-        Ok(models) => fine(format!(
-            "model: {}",
-            model_line(&models.choose_default().await)
-        )),
+    let models = match models {
+        Err(error) => return vec![wrong(format!("model: {error:#}"))],
+        Ok(models) => models,
+    };
+    let chosen = models.choose_default().await;
+    let keys = match models.keys_set().as_slice() {
+        [] => "none is set; ANTHROPIC_API_KEY, OPENAI_API_KEY and GEMINI_API_KEY were looked for"
+            .to_owned(),
+        set => format!("{} set", set.join(", ")),
+    };
+    let mut findings = vec![
+        fine(format!("model: {}", model_line(&chosen))),
+        fine(format!("model keys: {keys}")),
+    ];
+    for sight in models.look_around().await {
+        let model = sight
+            .model
+            .map_or_else(String::new, |model| format!(": {model}"));
+        let (product, finding) = (sight.product, sight.finding);
+        findings.push(fine(format!("model servers: {product} {finding}{model}")));
     }
+    findings
 }
 
 /// Whether a server is running on this database.

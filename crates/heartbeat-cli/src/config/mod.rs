@@ -85,6 +85,8 @@ const KEYS: &[&str] = &[
     "engine.slots",
     "engine.drain_seconds",
     "models.default",
+    "models.lm_studio",
+    "models.llama_server",
     "watch.local_roots",
     "watch.http_hosts",
     "webhook.url",

@@ -14,6 +14,10 @@ use super::Environment;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ModelsConfig {
     pub(crate) default: Option<String>,
+    /// Where LM Studio listens.
+    lm_studio: Option<String>,
+    /// Where llama-server listens.
+    llama_server: Option<String>,
     pub(crate) named: BTreeMap<String, NamedConfig>,
     pub(crate) rates: BTreeMap<String, RatesConfig>,
 }
@@ -44,6 +48,7 @@ impl std::fmt::Debug for NamedConfig {
 enum DialectConfig {
     OpenAi,
     Anthropic,
+    Gemini,
 }
 
 /// `[models.rates.NAME]`: credits for 1,000 tokens.
@@ -80,7 +85,11 @@ impl ModelsConfig {
             openai_base_url: text("OPENAI_BASE_URL"),
             anthropic_api_key: secret("ANTHROPIC_API_KEY"),
             anthropic_base_url: text("ANTHROPIC_BASE_URL"),
+            gemini_api_key: secret("GEMINI_API_KEY"),
+            gemini_base_url: text("GEMINI_BASE_URL"),
             ollama_host: text("OLLAMA_HOST"),
+            lm_studio_url: self.lm_studio.clone(),
+            llama_server_url: self.llama_server.clone(),
             named,
             rates,
             ..ModelSettings::default()
@@ -94,6 +103,7 @@ impl NamedConfig {
             dialect: match self.dialect {
                 DialectConfig::OpenAi => Dialect::OpenAi,
                 DialectConfig::Anthropic => Dialect::Anthropic,
+                DialectConfig::Gemini => Dialect::Gemini,
             },
             base_url: self.base_url.clone(),
             api_key: self.api_key.clone().and_then(Secret::new),

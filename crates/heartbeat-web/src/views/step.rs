@@ -169,7 +169,7 @@ fn message(message: &Message) -> Part {
     match message {
         Message::System { text } => part("system", text),
         Message::User { text } => part("prompt", text),
-        Message::Assistant { text, calls } if text.is_empty() => {
+        Message::Assistant { text, calls, .. } if text.is_empty() => {
             let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
             part("agent, earlier", format!("calls {}", names.join(", ")))
         }

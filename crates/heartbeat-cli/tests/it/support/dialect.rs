@@ -1,8 +1,8 @@
-//! What has to hold in every dialect; `openai` and `anthropic` run each of these.
+//! What has to hold in every dialect; `openai`, `anthropic` and `gemini` run each of these.
 
 use std::sync::Arc;
 
-use heartbeat_testkit::model_server::{ModelServer, Reply};
+use heartbeat_testkit::model_server::{ModelRequest, ModelServer, Reply};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -14,6 +14,7 @@ use super::home::Home;
 pub(crate) enum Dialect {
     OpenAi,
     Anthropic,
+    Gemini,
 }
 
 /// An agent with one heartbeat on a scripted model.
@@ -30,6 +31,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai/scripted-model",
             Self::Anthropic => "anthropic/scripted-model",
+            Self::Gemini => "gemini/scripted-model",
         }
     }
 
@@ -37,6 +39,49 @@ impl Dialect {
         match self {
             Self::OpenAi => "sk-openai",
             Self::Anthropic => "sk-ant",
+            Self::Gemini => "AIza-gemini",
+        }
+    }
+
+    /// Whether a request asks for a stream.
+    fn streams(self, request: &ModelRequest) -> bool {
+        match self {
+            Self::OpenAi | Self::Anthropic => request.body["stream"] == true,
+            Self::Gemini => request.path.ends_with(":streamGenerateContent"),
+        }
+    }
+
+    /// A provider that is busy for 20 seconds, said in its own way.
+    fn busy(self) -> Reply {
+        match self {
+            Self::OpenAi | Self::Anthropic => Reply::status(
+                429,
+                &[("retry-after", "20")],
+                r#"{"error":{"message":"slow down"}}"#,
+            ),
+            Self::Gemini => Reply::status(
+                429,
+                &[],
+                r#"{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED",
+                    "details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo",
+                    "retryDelay":"20s"}]}}"#,
+            ),
+        }
+    }
+
+    /// A provider that does not know the key.
+    fn bad_key(self) -> Reply {
+        match self {
+            Self::OpenAi | Self::Anthropic => {
+                Reply::status(401, &[], r#"{"error":{"message":"key revoked"}}"#)
+            }
+            Self::Gemini => Reply::status(
+                400,
+                &[],
+                r#"{"error":{"code":400,"message":"key revoked","status":"INVALID_ARGUMENT",
+                    "details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason":"API_KEY_INVALID","domain":"googleapis.com"}]}}"#,
+            ),
         }
     }
 
@@ -55,6 +100,7 @@ impl Dialect {
         let home = match self {
             Self::OpenAi => home.with_openai(&model),
             Self::Anthropic => home.with_anthropic(&model),
+            Self::Gemini => home.with_gemini(&model),
         };
         let api = home.api().await;
         let bot = api.bot("Scout", self.model()).await;
@@ -121,7 +167,7 @@ pub(crate) async fn uses_its_tools(dialect: Dialect) {
             .iter()
             .all(|request| request.key.as_deref() == Some(dialect.key()))
     );
-    assert!(asked.iter().all(|request| request.body["stream"] == true));
+    assert!(asked.iter().all(|request| dialect.streams(request)));
     assert!(asked[0].text.contains("Look at the machine."));
     assert!(
         asked[1].text.contains("free_percent"),
@@ -151,12 +197,8 @@ pub(crate) async fn is_silent_about_nothing(dialect: Dialect) {
 
 /// 429 with Retry-After: asked again, not sooner.
 pub(crate) async fn obeys_retry_after(dialect: Dialect) {
-    let busy = Reply::status(
-        429,
-        &[("retry-after", "20")],
-        r#"{"error":{"message":"slow down"}}"#,
-    );
-    let work = dialect.fast_work([busy, Reply::say("done")]).await;
+    let script = [dialect.busy(), Reply::say("done")];
+    let work = dialect.fast_work(script).await;
     let (log, steps) = work.carry_out().await;
     assert_eq!(log["status"], "success", "{log}");
     assert_eq!(work.model.requests().len(), 2);
@@ -318,8 +360,7 @@ pub(crate) async fn tells_the_end_of_an_outage(dialect: Dialect) {
 
 /// A key that the provider refuses: one request, then the reason; no breaker moves; told once.
 pub(crate) async fn stops_asking_with_a_bad_key(dialect: Dialect) {
-    let denied = Reply::status(401, &[], r#"{"error":{"message":"key revoked"}}"#);
-    let work = dialect.work(vec![denied; 8]).await;
+    let work = dialect.work(vec![dialect.bad_key(); 8]).await;
     for _ in 0..3 {
         let (log, _) = work.carry_out().await;
         assert_eq!(

@@ -71,6 +71,8 @@ impl Home {
         // Nothing that may run on this machine is to be found.
         home.with("PATH", &path)
             .with("OLLAMA_HOST", "http://127.0.0.1:9")
+            .with("HEARTBEAT_MODELS_LM_STUDIO", "http://127.0.0.1:9")
+            .with("HEARTBEAT_MODELS_LLAMA_SERVER", "http://127.0.0.1:9")
     }
 
     /// With a variable.
@@ -95,6 +97,12 @@ impl Home {
     pub(crate) fn with_anthropic(self, model: &ModelServer) -> Self {
         self.with("ANTHROPIC_BASE_URL", &model.url)
             .with("ANTHROPIC_API_KEY", "sk-ant")
+    }
+
+    /// With a scripted server for Gemini's dialect.
+    pub(crate) fn with_gemini(self, model: &ModelServer) -> Self {
+        self.with("GEMINI_BASE_URL", &model.url)
+            .with("GEMINI_API_KEY", "AIza-gemini")
     }
 
     /// With a clock that runs so many times as fast, from now on.
