@@ -16,6 +16,7 @@ mod command_line;
 mod effects;
 mod first_beat;
 mod gemini;
+mod interop;
 mod kill;
 mod local_models;
 mod next;
