@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::backoff::wait_after;
-use crate::journal::{BegunTurn, StepSeq};
+use crate::journal::{BegunTurn, Halt, StepSeq};
 use crate::model::{ModelError, ModelErrorKind};
 use crate::session::{Ended, MODEL_ERROR, Progress, Session, failed, later};
 use crate::usage::estimate;
@@ -60,7 +60,12 @@ impl Session<'_> {
             let (count, of) = (tries.count, self.limits.attempts);
             let note = format!("attempt {count} of {of}: {error}; asked again after {wait:#}");
             self.journal.note(progress.next, &note).await;
-            self.waiter.wait_until(later(self.waiter.now(), wait)).await;
+            let again_at = later(self.waiter.now(), wait);
+            let waited = self.unless_stopped(self.waiter.wait_until(again_at));
+            if waited.await.is_none() {
+                self.journal.record_failure(progress.next, &error).await?;
+                return Err(Halt::Cancelled.into());
+            }
         }
     }
 
@@ -71,7 +76,8 @@ impl Session<'_> {
             return Ok(None);
         };
         let place = pin!(lane.acquire_owned());
-        match select(place, self.waiter.wait_until(ends_at)).await {
+        let place = self.unless_stopped(select(place, self.waiter.wait_until(ends_at)));
+        match place.await.ok_or(Halt::Cancelled)? {
             Either::Left((place, _)) => Ok(place.ok()),
             Either::Right(_) => Err(self.time_is_up()),
         }
@@ -96,8 +102,12 @@ impl Session<'_> {
         if tries.count == 0 {
             self.note_queue(progress.next, tries.queued).await;
         }
-        let answer = self.ask_once(request, progress).await;
+        let answer = self.unless_stopped(self.ask_once(request, progress)).await;
         request.max_tokens = wanted;
+        let Some(answer) = answer else {
+            self.journal.lose_turn(progress.next).await?;
+            return Err(Halt::Cancelled.into());
+        };
         if let Ok(turn) = &answer {
             self.journal.record_turn(progress.next, turn).await?;
         }

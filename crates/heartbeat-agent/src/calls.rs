@@ -18,8 +18,8 @@ struct Step<'c> {
 impl Session<'_> {
     /// Makes the calls of a turn, or takes their results from the record.
     ///
-    /// When the session's time is up, calls in flight are left without a result: whoever ends the
-    /// execution says of each what is known of it.
+    /// When the session's time is up, or it is to stop, calls in flight are left without a result:
+    /// whoever ends the execution says of each what is known of it.
     pub(crate) async fn make_calls(
         &self,
         calls: &[ToolCall],
@@ -85,7 +85,10 @@ impl Session<'_> {
         };
         let mut made = match refusal(step.call, tools) {
             Some(refusal) => Made::Answered(ToolOutput::error(refusal)),
-            None => self.toolbox.call(attempt).await?,
+            None => {
+                let made = self.unless_stopped(self.toolbox.call(attempt));
+                made.await.ok_or(Halt::Cancelled)??
+            }
         };
         cut(&mut made.output_mut().text, self.limits.tool_result_bytes);
         self.journal.record_call(step.seq, &made).await?;

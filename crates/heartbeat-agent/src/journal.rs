@@ -84,6 +84,10 @@ pub trait Journal: Send + Sync {
     /// The turn failed for good: settles its reservation and keeps the reason on record.
     async fn record_failure(&self, seq: StepSeq, failure: &ModelError) -> Result<(), Halt>;
 
+    /// The turn is given up because the execution is to stop: nobody will read its answer, and it
+    /// costs what a turn costs that was lost.
+    async fn lose_turn(&self, seq: StepSeq) -> Result<(), Halt>;
+
     /// Durable intent of all calls of one turn, written together; answers in the same order.
     ///
     /// A call of a former holder that is on record as under way is begun again only where that is
@@ -99,6 +103,10 @@ pub trait Journal: Send + Sync {
 
     /// Keeps what became of one call, its messages to people with it.
     async fn record_call(&self, seq: StepSeq, made: &Made) -> Result<(), Halt>;
+
+    /// Resolves once the execution was asked to stop, at once if it was before; waits for ever where
+    /// nobody does. What waits for something outside waits for this beside it.
+    async fn stopped(&self);
 
     /// A wait or an attempt worth keeping in the step's record. Best effort.
     async fn note(&self, seq: StepSeq, note: &str);

@@ -3,6 +3,9 @@
 //! Invariant: every turn and every call has a number that depends only on what is on record, so a
 //! session that goes on after a crash walks the same steps and repeats none that has a result.
 
+use std::pin::pin;
+
+use futures::future::{Either, select};
 use heartbeat_domain::conversation::{Message, ToolOutput, Turn, TurnRequest};
 use jiff::{SignedDuration, Timestamp};
 
@@ -174,6 +177,15 @@ impl Session<'_> {
             text.push_str("\n\n[The answer was cut at its token limit.]");
         }
         Ok(Ended::Replied { text, quiet: None })
+    }
+
+    /// Waits for something outside; `None`, and it is dropped or never begun, once the execution was
+    /// asked to stop.
+    pub(crate) async fn unless_stopped<T>(&self, outside: impl Future<Output = T>) -> Option<T> {
+        match select(self.journal.stopped(), pin!(outside)).await {
+            Either::Left(_) => None,
+            Either::Right((came, _)) => Some(came),
+        }
     }
 
     pub(crate) fn time_is_up(&self) -> Ended {

@@ -69,6 +69,7 @@ impl Node {
         let now = self.parts.waiter.now();
         let node_id = self.keeper.node_id();
         self.holds.give_back(&self.parts, node_id, now).await;
+        self.holds.stop(&self.parts, node_id).await?;
         let claims = self.claim(now).await?;
         let is_full = claims.len() >= self.parts.settings.claims_per_beat;
         for claim in claims {
@@ -100,9 +101,9 @@ impl Node {
 
     fn hand_over(&self, claim: Claim) {
         let node = self.clone();
-        node.holds.begin(claim.hold);
+        let sign = node.holds.begin(claim.hold);
         self.crew.spawn(async move {
-            let left = carry_out(&node.parts, &node.keeper, &claim).await;
+            let left = carry_out(&node.parts, &node.keeper, &claim, &sign).await;
             node.holds.end(claim.hold, left);
         });
     }

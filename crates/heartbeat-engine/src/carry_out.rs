@@ -7,6 +7,9 @@
 //! | session | the next holder replays the journal and goes on |
 //! | finish | before its commit as above; after it everything is done |
 
+use std::pin::pin;
+
+use futures::future::{Either, select};
 use heartbeat_agent::preamble::{
     Circumstances, EarlierRun, LastRun, Missed, WatchChange, first_request,
 };
@@ -38,6 +41,7 @@ use crate::ledger::Ledger;
 use crate::offer::{Offered, offers};
 use crate::outside::Outside;
 use crate::patience::patiently;
+use crate::stopping::StopSign;
 use crate::watcher::{look, notice, shown};
 
 /// How a claim was left.
@@ -51,11 +55,11 @@ pub enum Left {
     GiveBack,
 }
 
-/// Carries out one claim under the lease of `keeper`.
-pub async fn carry_out(parts: &Parts, keeper: &Keeper, claim: &Claim) -> Left {
+/// Carries out one claim under the lease of `keeper`, until `sign` is raised.
+pub async fn carry_out(parts: &Parts, keeper: &Keeper, claim: &Claim, sign: &StopSign) -> Left {
     kill_point("engine:claimed");
     announce(parts, claim, EventKind::Started);
-    let end = match to_the_end(parts, keeper, claim).await {
+    let end = match to_the_end(parts, keeper, claim, sign).await {
         Ok(end) => end,
         Err(stop) => left(stop),
     };
@@ -66,11 +70,17 @@ pub async fn carry_out(parts: &Parts, keeper: &Keeper, claim: &Claim) -> Left {
     end
 }
 
-async fn to_the_end(parts: &Parts, keeper: &Keeper, claim: &Claim) -> Result<Left, Stop> {
+async fn to_the_end(
+    parts: &Parts,
+    keeper: &Keeper,
+    claim: &Claim,
+    sign: &StopSign,
+) -> Result<Left, Stop> {
     let recorded = recorded_steps(parts, claim).await?;
     let run = Run {
         parts,
         claim,
+        sign,
         ledger: Ledger::new(parts, keeper, claim.hold, &recorded),
         recorded,
     };
@@ -119,12 +129,17 @@ fn announce(parts: &Parts, claim: &Claim, kind: EventKind) {
 struct Run<'a> {
     parts: &'a Parts,
     claim: &'a Claim,
+    sign: &'a StopSign,
     recorded: Vec<Step>,
     ledger: Ledger<'a>,
 }
 
 impl Run<'_> {
     async fn ending(&self) -> Result<Ending, Stop> {
+        // A former holder may have stopped on its way: what it left on record is not gone on with.
+        if let Some(reason) = self.claim.execution.cancel_requested {
+            return Ok(cancelled(reason));
+        }
         let now = self.parts.waiter.now();
         let plan = self.parts.plans.find(&self.claim.project.plan);
         if self.recorded.is_empty()
@@ -173,9 +188,13 @@ impl Run<'_> {
                 hosts: None,
             };
             let observe = &*self.parts.observe;
-            let seen = match look((observe, &bounds), heartbeat, watch, now).await {
-                Ok(seen) => seen,
-                Err(error) => return Ok(failed(Reason::WatchFailed, error.message)),
+            let looked = pin!(look((observe, &bounds), heartbeat, watch, now));
+            let seen = match select(pin!(self.sign.raised()), looked).await {
+                Either::Left(_) => return Ok(self.stopped()),
+                Either::Right((Ok(seen), _)) => seen,
+                Either::Right((Err(error), _)) => {
+                    return Ok(failed(Reason::WatchFailed, error.message));
+                }
             };
             let Some(woken) = seen.sighting.clone() else {
                 return Ok(Ending::plain(Outcome::Success));
@@ -202,6 +221,7 @@ impl Run<'_> {
             .filter(|spec| opening.offers(&spec.name));
         let belt = self.belt(plan, (opening.offered.clone(), specs.cloned().collect()));
         let mut journal = FireJournal::new((&self.ledger, &belt), opening, self.recorded.clone());
+        journal.sign = self.sign.clone();
         journal.heartbeat_id = self.claim.execution.heartbeat_id;
         let provider = match self.parts.models.provider(&request.model) {
             Ok(provider) => provider,
@@ -237,6 +257,11 @@ impl Run<'_> {
             ending.baseline = sighting.map(|sighting| sighting.baseline);
         }
         Ok(ending)
+    }
+
+    /// Its end once the sign was raised.
+    fn stopped(&self) -> Ending {
+        cancelled(self.sign.reason().unwrap_or(Reason::ByPerson))
     }
 
     /// The tools of this run, those of servers as they were offered.

@@ -4,9 +4,11 @@
 //! and no call is made. Everything else is written down under the hold before it is made.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::{Either, select};
 use heartbeat_agent::{
     Begun, BegunTurn, BudgetStop, Halt, Made, ModelError, ModelErrorKind, StepSeq,
 };
@@ -31,6 +33,7 @@ use crate::events::{Event, EventKind};
 use crate::ledger::Ledger;
 use crate::offer::Offered;
 use crate::patience::patiently;
+use crate::stopping::StopSign;
 
 /// Step 0 as it is journaled: the first request, and what the watch had seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +77,8 @@ pub(crate) struct FireJournal<'a> {
     pub(crate) spending: Spending,
     /// Step 0, as it is or is to be on record.
     pub(crate) opening: Opening,
+    /// Raised when the execution is to stop.
+    pub(crate) sign: StopSign,
     /// Latest attempt of every step that former holders left.
     recorded: HashMap<StepSeq, Step>,
     circumstance: Mutex<Circumstance>,
@@ -102,6 +107,7 @@ impl<'a> FireJournal<'a> {
             rates: Rates::default(),
             spending: Spending::default(),
             opening,
+            sign: StopSign::default(),
             recorded: recorded.into_iter().map(|step| (step.seq, step)).collect(),
             circumstance: Mutex::new(circumstance),
         }
@@ -109,7 +115,11 @@ impl<'a> FireJournal<'a> {
 
     /// What the outcome depends on beside the session's end.
     pub(crate) fn circumstance(&self) -> Circumstance {
-        *self.lock()
+        let known = *self.lock();
+        Circumstance {
+            cancelled: known.cancelled.or(self.sign.reason()),
+            ..known
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Circumstance> {
@@ -209,11 +219,15 @@ impl<'a> FireJournal<'a> {
     /// Waits until no call of a former holder can be under way. A safe call that arrived after its
     /// own repeat could undo what came after both; and who verifies an unknown one too early finds
     /// that it did not happen, and then it does.
-    async fn let_settle(&self, found: &[Found]) {
+    async fn let_settle(&self, found: &[Found]) -> Result<(), Halt> {
         let waiter = &self.parts.waiter;
         let settles_at = found.iter().filter_map(Found::settles_at).max();
-        if let Some(at) = settles_at.filter(|at| *at > waiter.now()) {
-            waiter.wait_until(at).await;
+        let Some(at) = settles_at.filter(|at| *at > waiter.now()) else {
+            return Ok(());
+        };
+        match select(pin!(self.sign.raised()), waiter.wait_until(at)).await {
+            Either::Left(_) => Err(Halt::Cancelled),
+            Either::Right(_) => Ok(()),
         }
     }
 
@@ -399,6 +413,14 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
         .await
     }
 
+    async fn lose_turn(&self, seq: StepSeq) -> Result<(), Halt> {
+        let Parts { store, waiter, .. } = self.parts;
+        let lost = patiently(&**waiter, || store.lose_turn(&self.hold, seq, waiter.now()));
+        lost.await.map_err(halt)?;
+        self.announce(EventKind::Step { seq });
+        Ok(())
+    }
+
     async fn begin_calls(
         &self,
         first: StepSeq,
@@ -406,7 +428,7 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
     ) -> Result<Vec<Begun<ToolOutput>>, Halt> {
         let numbered: Vec<(StepSeq, &ToolCall)> = (first..).zip(calls).collect();
         let found: Vec<Found> = numbered.iter().map(|&(seq, _)| self.found(seq)).collect();
-        self.let_settle(&found).await;
+        self.let_settle(&found).await?;
         let to_make: Vec<(StepSeq, &ToolCall)> = numbered
             .iter()
             .zip(&found)
@@ -428,6 +450,10 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             self.announce(EventKind::Notice);
         }
         Ok(())
+    }
+
+    async fn stopped(&self) {
+        self.sign.raised().await;
     }
 
     async fn note(&self, seq: StepSeq, note: &str) {

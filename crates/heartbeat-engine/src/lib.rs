@@ -27,6 +27,7 @@ pub mod pulse;
 pub mod secret;
 pub mod sends;
 pub mod settings;
+pub mod stopping;
 pub mod system_clock;
 mod watcher;
 

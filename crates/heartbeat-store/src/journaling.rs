@@ -57,6 +57,22 @@ fn lose(at: &mut Progress, hold: &Hold, kept: &Kept, held: &mut Held, now: Times
     });
 }
 
+/// [`crate::verbs::Journal::lose_turn`].
+pub(crate) fn lose_turn(at: &mut Progress, hold: &Hold, seq: u32, now: Timestamp) -> Result<()> {
+    let execution = at.execution(hold)?;
+    let Some(kept) = at.find_step(hold, seq).cloned() else {
+        return Ok(());
+    };
+    let step = &kept.step;
+    let own = step.kind == StepKind::Turn && step.fence == hold.fence;
+    if own && step.state == StepState::Begun {
+        let mut after = execution.held;
+        lose(at, hold, &kept, &mut after, now);
+        at.spend(hold, after, 0);
+    }
+    Ok(())
+}
+
 /// [`crate::verbs::Journal::begin_turn`].
 pub(crate) fn begin_turn(
     at: &mut Progress,

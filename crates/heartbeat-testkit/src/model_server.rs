@@ -35,7 +35,7 @@ pub enum Reply {
     Status(u16, Vec<(String, String)>, String),
     /// Begins a stream and drops the connection in the middle of it.
     Cut,
-    /// Begins a stream and says nothing more, without ending it.
+    /// Begins a stream and says nothing more, without ending it, until the other side hangs up.
     Stall,
     /// A stream whose events are no JSON.
     Garbage,
@@ -97,6 +97,7 @@ struct Desk {
     answer: Box<Answer>,
     requests: Mutex<Vec<ModelRequest>>,
     count: watch::Sender<usize>,
+    hung_up: Arc<watch::Sender<usize>>,
 }
 
 impl Desk {
@@ -138,6 +139,7 @@ impl ModelServer {
             answer: Box::new(answer),
             requests: Mutex::default(),
             count,
+            hung_up: Arc::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
@@ -173,6 +175,24 @@ impl ModelServer {
         let mut counted = self.desk.count.subscribe();
         let reached = counted.wait_for(|seen| *seen >= count).await;
         reached.expect("the desk keeps the sender as long as the server lives");
+    }
+}
+
+impl ModelServer {
+    /// Returns once so many stalled answers were hung up on.
+    pub async fn wait_for_hang_ups(&self, count: usize) {
+        let mut hung_up = self.desk.hung_up.subscribe();
+        let reached = hung_up.wait_for(|seen| *seen >= count).await;
+        reached.expect("the desk keeps the sender as long as the server lives");
+    }
+}
+
+/// Counts when it is dropped.
+struct HangUp(Arc<watch::Sender<usize>>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count += 1);
     }
 }
 
@@ -268,7 +288,10 @@ async fn respond(desk: &Desk, dialect: Dialect, request: ModelRequest) -> Respon
         go.notified().await;
         reply = *then;
     }
-    answer(dialect, reply, true)
+    match reply {
+        Reply::Stall => stall(dialect, HangUp(Arc::clone(&desk.hung_up))),
+        reply => answer(dialect, reply, true),
+    }
 }
 
 fn answer(dialect: Dialect, reply: Reply, usage: bool) -> Response {
@@ -284,13 +307,8 @@ fn answer(dialect: Dialect, reply: Reply, usage: bool) -> Response {
             dialect.stopped(),
             usage,
         )),
-        Reply::Stall => stall(stream(
-            dialect,
-            "half of an answer",
-            &[],
-            dialect.stopped(),
-            usage,
-        )),
+        // `respond` has taken it where it is the whole reply.
+        Reply::Stall => events(String::new()),
         Reply::Garbage => events("data: {\"choices\": [{\n\n".to_owned()),
         Reply::Raw(content_type, body) => ([("content-type", content_type)], body).into_response(),
         Reply::NoUsage(reply) | Reply::HoldUntil(_, reply) => answer(dialect, *reply, false),
@@ -315,10 +333,15 @@ fn status(code: u16, headers: Vec<(String, String)>, body: String) -> Response {
     response
 }
 
-/// Half of the stream, then silence.
-fn stall(whole: String) -> Response {
-    let begun = futures::stream::iter([Ok::<_, std::io::Error>(half(&whole))]);
-    let body = Body::from_stream(begun.chain(futures::stream::pending()));
+/// Half of a stream, then silence for as long as somebody listens.
+fn stall(dialect: Dialect, until: HangUp) -> Response {
+    let whole = stream(dialect, "half of an answer", &[], dialect.stopped(), true);
+    let silence = async move {
+        let _until = until;
+        std::future::pending::<std::io::Result<Bytes>>().await
+    };
+    let begun = futures::stream::iter([Ok(half(&whole))]);
+    let body = Body::from_stream(begun.chain(futures::stream::once(silence)));
     ([("content-type", "text/event-stream")], body).into_response()
 }
 

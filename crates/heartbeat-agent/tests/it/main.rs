@@ -16,5 +16,6 @@ mod parallel;
 mod replay;
 mod retries;
 mod session;
+mod stopping;
 mod thoughts;
 mod world;

@@ -33,6 +33,8 @@ pub(crate) struct Record {
 pub(crate) struct MemoryJournal {
     pub(crate) record: Mutex<Record>,
     pub(crate) granted: Option<u32>,
+    /// Whether somebody asked it to stop.
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 impl MemoryJournal {
@@ -90,6 +92,10 @@ impl Journal for MemoryJournal {
         })
     }
 
+    async fn lose_turn(&self, seq: StepSeq) -> Result<(), Halt> {
+        self.verb(format!("lose {seq}"), |_| {})
+    }
+
     async fn begin_calls(
         &self,
         first: StepSeq,
@@ -112,6 +118,11 @@ impl Journal for MemoryJournal {
         self.verb(format!("record {seq}"), |r| {
             drop(r.calls.insert(seq, Some(made.output().clone())))
         })
+    }
+
+    async fn stopped(&self) {
+        let mut stop = self.stop.subscribe();
+        stop.wait_for(|stop| *stop).await.unwrap();
     }
 
     async fn note(&self, seq: StepSeq, note: &str) {

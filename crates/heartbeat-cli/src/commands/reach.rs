@@ -8,16 +8,34 @@ use super::find;
 use crate::args::{BotWithin, ReachArgs, Within};
 use crate::output::Out;
 
-/// Stops everything within reach.
+/// How many heartbeats are listed for people; `--json` lists all.
+const LISTED: usize = 50;
+
+/// Stops everything within reach and lists what that was.
 pub(crate) async fn pause(ask: &ReachArgs, control: &Control, out: &mut Out) -> anyhow::Result<()> {
     let stopped = control.pause(reach(ask, control).await?).await?;
-    let text = format!(
-        "Stopped {} heartbeats; {} executions end at their next step",
+    if out.is_json() {
+        let value = json!({ "heartbeats": stopped.heartbeats, "executions": stopped.executions });
+        out.value(&value);
+        return Ok(());
+    }
+    out.line(&format!(
+        "Stopped {} heartbeats; {} executions end within 5 seconds",
         stopped.heartbeats.len(),
         stopped.executions.len()
-    );
-    let value = json!({ "heartbeats": stopped.heartbeats, "executions": stopped.executions });
-    out.either(&value, &text);
+    ));
+    for id in &stopped.executions {
+        out.line(&format!("  execution {id}"));
+    }
+    for id in stopped.heartbeats.iter().take(LISTED) {
+        out.line(&format!("  heartbeat {id}"));
+    }
+    if let Some(more) = stopped.heartbeats.len().checked_sub(LISTED + 1) {
+        out.line(&format!(
+            "  and {} heartbeats more; --json lists all",
+            more + 1
+        ));
+    }
     Ok(())
 }
 

@@ -132,6 +132,7 @@ fn worlds_are_as_rich_as_what_is_checked_about_them() {
         "skipped previous_run_active",
         "skipped downtime",
         "step lost_turn",
+        "turn cut",
         "taken over",
         "manual",
         "pause breaker",

@@ -48,6 +48,12 @@ impl Journal for PostgresStore {
         self.go_on(about, work).await
     }
 
+    async fn lose_turn(&self, hold: &Hold, seq: u32, now: Timestamp) -> Result<()> {
+        let hold = *hold;
+        let work = move |at: &mut Progress| journaling::lose_turn(at, &hold, seq, now);
+        self.go_on(drawing(&hold, seq), work).await
+    }
+
     async fn begin_calls(
         &self,
         hold: &Hold,

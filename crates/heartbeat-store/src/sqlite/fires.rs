@@ -17,7 +17,7 @@ use crate::counting::Rollups;
 use crate::desk::FinishAsk;
 use crate::error::Thing;
 use crate::progress::standing;
-use crate::verbs::{Channel, ClaimAsk, Fires, Result, TriggerAsk};
+use crate::verbs::{Channel, ClaimAsk, Fires, Result, StopRequest, TriggerAsk};
 use crate::{StoreError, entries};
 
 const NEXT_CLAIMABLE: &str = "SELECT MIN(at) FROM (\
@@ -37,7 +37,7 @@ const TAKEN: &str = "SELECT 1 FROM executions \
 const HELD_BY: &str = "SELECT project_id, id, fence FROM executions \
     WHERE holder = $1 ORDER BY created_at, id";
 
-const ASKED_TO_STOP: &str = "SELECT project_id, id FROM executions \
+const ASKED_TO_STOP: &str = "SELECT project_id, id, cancel_requested FROM executions \
     WHERE holder = $1 AND cancel_requested IS NOT NULL";
 
 const HELD: &str = concat!(
@@ -124,17 +124,22 @@ impl Fires for SqliteStore {
             .collect()
     }
 
-    async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<(ProjectId, ExecutionId)>> {
+    async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<StopRequest>> {
         let mut conn = self.read().await?;
         let rows = sql(ASKED_TO_STOP)
             .bind(node_id.0)
             .fetch_all(&mut *conn)
             .await;
-        let ids = rows.map_err(|error| failure(&error))?;
-        ids.iter()
+        let asked = rows.map_err(|error| failure(&error))?;
+        asked
+            .iter()
             .map(|row| {
                 let mut c = Cursor::new(row);
-                Ok((ProjectId(c.take()?), ExecutionId(c.take()?)))
+                Ok(StopRequest {
+                    project_id: ProjectId(c.take()?),
+                    execution_id: ExecutionId(c.take()?),
+                    reason: c.name(rows::reason)?,
+                })
             })
             .collect()
     }

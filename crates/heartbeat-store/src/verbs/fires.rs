@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use heartbeat_domain::claim::{Claim, Hold, Node};
 use heartbeat_domain::execution::{Ending, Execution};
 use heartbeat_domain::ids::{ExecutionId, NodeId, ProjectId};
+use heartbeat_domain::reason::Reason;
 use heartbeat_domain::settlement::Settlement;
 use jiff::Timestamp;
 
@@ -25,6 +26,17 @@ pub struct TriggerAsk {
     pub key: HeartbeatKey,
     /// Id of the execution; a repeat with the same id gives the first answer.
     pub execution_id: ExecutionId,
+}
+
+/// An execution that was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopRequest {
+    /// Its project.
+    pub project_id: ProjectId,
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// Why: what its row is to say.
+    pub reason: Reason,
 }
 
 /// Fires, and the nodes that carry them out.
@@ -89,6 +101,6 @@ pub trait Fires: Send + Sync {
     /// What a node holds, oldest first: for a node that did not see the answer of a claim.
     async fn held_by(&self, node_id: NodeId) -> Result<Vec<Hold>>;
 
-    /// Asks that are pending for executions held by a node: those that were told to stop.
-    async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<(ProjectId, ExecutionId)>>;
+    /// Executions held by a node that were asked to stop and have not ended, each with why.
+    async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<StopRequest>>;
 }

@@ -132,6 +132,11 @@ pub trait Journal: Send + Sync {
     /// in full, and told in the same transaction. A repeat changes nothing.
     async fn record_turn(&self, hold: &Hold, record: &TurnRecord, now: Timestamp) -> Result<()>;
 
+    /// Gives up a turn that is under way because its execution is to stop: it becomes `lost_turn`,
+    /// settled at its input bound, as one whose node died. A turn that has ended, or that this hold
+    /// did not begin, stays as it is. A repeat changes nothing.
+    async fn lose_turn(&self, hold: &Hold, seq: u32, now: Timestamp) -> Result<()>;
+
     /// Writes down the calls of one turn together. Answers `Go` or `Cancelled`. Idempotent under
     /// (execution, seq, fence).
     ///

@@ -133,6 +133,11 @@ group! { stats:
     counts_are_those_of_the_rows,
 }
 
+group! { stopping:
+    a_turn_that_is_given_up_is_lost_and_costs_its_input,
+    a_turn_that_has_ended_or_is_anothers_is_not_given_up,
+}
+
 group! { tool_servers:
     a_tool_server_is_made_once_and_listed_oldest_first,
     a_label_is_an_agents_own_and_a_wrong_field_is_named,

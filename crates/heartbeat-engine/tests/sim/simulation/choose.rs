@@ -76,6 +76,12 @@ impl World {
         })
     }
 
+    /// When somebody acts next.
+    fn acts_at(&self) -> i64 {
+        let impatient_at = self.stage.lock().memory.impatient_at;
+        impatient_at.map_or(self.person_at, |at| at.min(self.person_at))
+    }
+
     fn open_gates(&self, real: i64) -> Vec<Choice> {
         let state = self.stage.lock();
         let ready = state
@@ -97,7 +103,7 @@ impl World {
         if up.any(|up| up.must_renew(real)) {
             duties.push(Choice::Renew);
         }
-        if !self.is_ending && self.person_at <= real && self.deeds.len() < 3 {
+        if !self.is_ending && self.acts_at() <= real && self.deeds.len() < 3 {
             duties.push(Choice::Person);
         }
         if !self.is_ending && self.weather_at <= real {
@@ -182,7 +188,9 @@ impl World {
             }
         }
         if !self.is_ending {
-            moments.extend([self.person_at, self.weather_at]);
+            let impatient_at = state.memory.impatient_at;
+            let acts_at = impatient_at.map_or(self.person_at, |at| at.min(self.person_at));
+            moments.extend([acts_at, self.weather_at]);
         }
         let hint = self.hint.as_ref().and_then(|hint| hint.at);
         let some_work = self.slots.iter().any(|slot| slot.up().is_some());

@@ -34,7 +34,7 @@ pub(crate) struct Gate {
 }
 
 /// Verbs that only read; the others share transactions.
-const READING: [&str; 13] = [
+const READING: [&str; 14] = [
     "reach",
     "project",
     "projects",
@@ -48,13 +48,15 @@ const READING: [&str; 13] = [
     "execution",
     "steps",
     "held_by",
+    "cancel_requests",
 ];
 
 /// Verbs of the journal that are written together.
-const JOURNAL: [&str; 5] = [
+const JOURNAL: [&str; 6] = [
     "open_journal",
     "begin_turn",
     "record_turn",
+    "lose_turn",
     "begin_calls",
     "record_call",
 ];

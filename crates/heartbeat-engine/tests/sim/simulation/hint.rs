@@ -20,6 +20,8 @@ const LOOK: &str = "SELECT \
     (SELECT MIN(due_at) FROM deliveries WHERE due_at IS NOT NULL) AS delivery, \
     (SELECT COUNT(*) FROM executions WHERE claimable_at IS NOT NULL OR holder IS NOT NULL) AS open, \
     (SELECT COUNT(*) FROM deliveries WHERE due_at IS NOT NULL) AS pending, \
+    (SELECT COUNT(*) FROM executions WHERE holder IS NOT NULL \
+    AND cancel_requested IS NOT NULL) AS stopping, \
     (SELECT MIN(n.lease_until) FROM nodes n WHERE n.ended_at IS NULL \
     AND EXISTS (SELECT 1 FROM executions e WHERE e.holder = n.id)) AS lease";
 
@@ -34,7 +36,10 @@ impl Hint {
         let lease = row
             .find("lease")
             .map(|lease| if lease > wall + 20_000 { wall } else { lease });
+        // Nodes look every second; what is to stop is worth a look each time.
+        let stopping = (row.number("stopping") > 0).then_some(wall);
         let moments = [
+            stopping,
             row.find("heartbeat"),
             row.find("execution"),
             row.find("delivery"),

@@ -16,6 +16,15 @@ pub(crate) struct Admitted {
     pub(crate) fields: Option<ScheduleFields>,
 }
 
+/// When an execution was asked to stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedToStop {
+    /// True time.
+    pub(crate) at: i64,
+    /// The fence of its holder.
+    pub(crate) fence: i64,
+}
+
 /// What the world outside saw.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
@@ -43,6 +52,10 @@ pub(crate) struct Memory {
     pub(crate) recent: Vec<(usize, Claim)>,
     /// Executions that have ended.
     pub(crate) ended: BTreeSet<ExecutionId>,
+    /// Executions that were asked to stop while somebody held them.
+    pub(crate) asked_to_stop: BTreeMap<ExecutionId, AskedToStop>,
+    /// When somebody loses patience with a slow model and pauses everything, in true time.
+    pub(crate) impatient_at: Option<i64>,
     /// Model requests in all.
     pub(crate) requests: u64,
 }

@@ -13,7 +13,7 @@ use heartbeat_engine::Providers;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::checks::asked;
+use super::checks::{asked, stopped};
 use super::db::Db;
 use super::gate::{Door, What};
 
@@ -74,6 +74,9 @@ impl Provider for Mind {
         pass.seen();
         let ready = self.door.stage.time.real() + thought.takes;
         self.door.pass(What::Outside("answer", ready)).await;
+        if let Some(claimed) = asker.claimed() {
+            stopped::answered(&self.door, claimed, "hears the model for");
+        }
         if thought.answer.is_ok() {
             on_text("…");
         }
@@ -92,6 +95,12 @@ impl Mind {
             1..=4 => dice.between(1_000, 8_000),
             _ => dice.between(20, 1_000),
         };
+        let is_tiring = takes > 8_000 && dice.in_thousand(200);
+        if is_tiring {
+            let after = dice.between(50, 4_000);
+            state.memory.impatient_at = Some(self.door.stage.time.real() + after);
+        }
+        let dice = &mut state.dice;
         if dice.in_thousand(troubled) {
             return Thought {
                 answer: Err(failure(dice.between(0, 9))),

@@ -121,6 +121,9 @@ const TALLY: &str = "SELECT CASE status WHEN 'skipped' THEN 'skipped ' || reason
     UNION ALL SELECT 'step ' || state, COUNT(*) FROM steps GROUP BY 1 \
     UNION ALL SELECT 'taken over', COUNT(*) FROM executions WHERE fence > 1 \
     UNION ALL SELECT triggered_by, COUNT(*) FROM executions GROUP BY 1 \
+    UNION ALL SELECT 'turn cut', COUNT(*) FROM steps s JOIN executions e \
+    ON e.project_id = s.project_id AND e.id = s.execution_id \
+    WHERE s.state = 'lost_turn' AND s.fence = e.fence AND e.status = 'cancelled' \
     UNION ALL SELECT 'pause ' || reason, COUNT(*) FROM pauses GROUP BY 1 \
     UNION ALL SELECT state, COUNT(*) FROM deliveries GROUP BY 1";
 

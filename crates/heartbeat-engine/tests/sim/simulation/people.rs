@@ -35,6 +35,8 @@ pub(crate) enum Deed {
     Pause(Reach),
     /// Lets it go on.
     Resume(Reach),
+    /// Stops everything within reach for a while.
+    Halt(Reach, SignedDuration),
     /// Moves a project to another plan.
     Plan(ProjectId, &'static str),
 }
@@ -76,6 +78,13 @@ pub(crate) fn deed(
         38 => Deed::Plan(project, dice.pick::<&str>(&scene::PLANS)),
         _ => Deed::Plan(project, "self_hosted"),
     }
+}
+
+/// Throws what somebody does who has seen enough: stops everything, or much, for a while.
+pub(crate) fn impatience(dice: &mut Dice, bots: &[(ProjectId, Bot)]) -> Deed {
+    let project = dice.pick(bots).0;
+    let reach = reach(dice, project, &bots_of(bots, project));
+    Deed::Halt(reach, SignedDuration::from_secs(dice.between(1, 400)))
 }
 
 fn bots_of(bots: &[(ProjectId, Bot)], project: ProjectId) -> Vec<Bot> {
@@ -147,6 +156,11 @@ pub(crate) async fn carry_through(control: Control, deed: Deed) -> String {
         Deed::DeleteBot(project, bot) => told(control.delete_bot(project, bot).await),
         Deed::Pause(reach) => told(control.pause(reach).await),
         Deed::Resume(reach) => told(control.resume(reach).await),
+        Deed::Halt(reach, lasts) => {
+            let stopped = told(control.pause(reach).await);
+            control.wait_until(control.now() + lasts).await;
+            format!("{stopped}, then {}", told(control.resume(reach).await))
+        }
         Deed::Plan(project, plan) => told(control.set_plan(project, plan).await),
     }
 }

@@ -68,6 +68,8 @@ sabotages! {
     OutboxOutside = "outbox-outside" found by "outbox",
     /// Every call counts as safe to repeat.
     UnknownRepeated = "unknown-call-repeated" found by "effects",
+    /// Nobody looks whether an execution was asked to stop.
+    PauseNotPolled = "pause-not-polled" found by "stopped",
     /// The window is looked up in UTC.
     WindowInUtc = "window-in-utc" found by "window",
 }

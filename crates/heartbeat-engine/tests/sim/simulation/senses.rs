@@ -45,11 +45,11 @@ impl Observe for Eyes {
     async fn observe(&self, watch: &Watch, _bounds: &UrlBounds) -> Result<Value, ProbeError> {
         let mut pass = self.door.wait(What::Outside("ask", i64::MIN)).await;
         if watch.tool == Probe::HostStatus {
-            asked::look(&self.door, &self.db).await;
+            let look = asked::look(&self.door, &self.db).await;
             pass.happened().await;
             pass.seen();
             self.door.pass(What::Outside("look", i64::MIN)).await;
-            asked::looked(&self.door);
+            drop(look);
             return Ok(json!({ "disk": "fine" }));
         }
         pass.happened().await;

@@ -20,6 +20,17 @@ pub(crate) struct Finding {
     pub(crate) what: String,
 }
 
+/// A stretch of true time in which a process, or any, could not do what it had to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Excuse {
+    /// Which process; all of them where none is named.
+    pub(crate) process: Option<usize>,
+    /// Its start.
+    pub(crate) from: i64,
+    /// Its end.
+    pub(crate) until: i64,
+}
+
 /// The shared state behind its lock.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -31,6 +42,8 @@ pub(crate) struct State {
     pub(crate) open: bool,
     /// Until when the store answers nobody, in true time.
     pub(crate) outage_until: i64,
+    /// When what takes long was no engine's fault.
+    pub(crate) excuses: Vec<Excuse>,
     /// Gates at which somebody waits, by number.
     pub(crate) gates: BTreeMap<u64, Gate>,
     /// Number of the next gate; also a measure of progress.
@@ -53,6 +66,27 @@ pub(crate) struct Stage {
     state: Arc<Mutex<State>>,
 }
 
+impl State {
+    /// From now on, for so long, it is not the fault of that process, or of any.
+    pub(crate) fn excuse(&mut self, process: Option<usize>, (from, lasts): (i64, i64)) {
+        self.excuses.push(Excuse {
+            process,
+            from,
+            until: from + lasts,
+        });
+    }
+
+    /// How much of a stretch of true time a process may be blamed for.
+    pub(crate) fn blamed(&self, process: usize, (from, until): (i64, i64)) -> i64 {
+        let own = self
+            .excuses
+            .iter()
+            .filter(|excuse| excuse.process.is_none_or(|of| of == process));
+        let excused = own.map(|excuse| (excuse.until.min(until) - excuse.from.max(from)).max(0));
+        until - from - excused.sum::<i64>()
+    }
+}
+
 impl Stage {
     /// A stage for a world that begins at `begin`.
     pub(crate) fn new(dice: Dice, faults: Faults, begin: i64, keep_trace: bool) -> Self {
@@ -61,6 +95,7 @@ impl Stage {
             faults,
             open: true,
             outage_until: i64::MIN,
+            excuses: Vec::new(),
             gates: BTreeMap::new(),
             next_gate: 0,
             trace: Trace::new(keep_trace),

@@ -22,13 +22,13 @@ use heartbeat_store::verbs::{
     Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure,
     CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
     Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach,
-    Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, Stopped, ToolServerKey,
-    ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary,
+    Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, StopRequest, Stopped,
+    ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary,
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::checks::seen;
+use super::checks::{seen, stopped};
 use super::db::Db;
 use super::gate::{Door, Order, Pass, What, unavailable};
 use super::memory::Admitted;
@@ -130,8 +130,21 @@ gated!(Bots [
     create_bot(bot: &Bot) -> Bot,
     bot(project_id: ProjectId, bot: BotRef) -> Bot,
     bots(project_id: ProjectId, page: Page) -> Listed<Bot>,
-    update_bot(project_id: ProjectId, bot: BotRef, change: BotChange, now: Timestamp) -> Bot,
 ] {
+    async fn update_bot(
+        &self,
+        project_id: ProjectId,
+        bot: BotRef,
+        change: BotChange,
+        now: Timestamp,
+    ) -> Result<Bot> {
+        let mut pass = self.enter("update_bot").await?;
+        let answer = self.db.store.update_bot(project_id, bot, change, now).await;
+        pass.happened().await;
+        stopped::asked(&self.door, &self.db).await;
+        self.leave("update_bot", pass, answer).await
+    }
+
     async fn delete_bot(&self, project_id: ProjectId, bot: BotRef, now: Timestamp) -> Result<()> {
         let mut pass = self.enter("delete_bot").await?;
         let answer = self.db.store.delete_bot(project_id, bot, now).await;
@@ -139,6 +152,7 @@ gated!(Bots [
         if let (Ok(()), BotRef::Id(id)) = (&answer, bot) {
             self.door.stage.lock().ledger.bot_deleted(id, heartbeat_whole(now));
         }
+        stopped::asked(&self.door, &self.db).await;
         self.leave("delete_bot", pass, answer).await
     }
 });
@@ -147,10 +161,29 @@ gated!(Heartbeats [
     heartbeat(key: HeartbeatKey, now: Timestamp) -> Heartbeat,
     heartbeats(project_id: ProjectId, bot_id: BotId, member_id: Option<MemberId>, now: Timestamp)
         -> Vec<Heartbeat>,
-    cancel(key: HeartbeatKey, reason: Reason, now: Timestamp) -> ExecutionId,
-    pause(reach: Reach, now: Timestamp) -> Stopped,
     resume(reach: Reach, now: Timestamp) -> Vec<HeartbeatId>,
 ] {
+    async fn cancel(
+        &self,
+        key: HeartbeatKey,
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<ExecutionId> {
+        let mut pass = self.enter("cancel").await?;
+        let answer = self.db.store.cancel(key, reason, now).await;
+        pass.happened().await;
+        stopped::asked(&self.door, &self.db).await;
+        self.leave("cancel", pass, answer).await
+    }
+
+    async fn pause(&self, reach: Reach, now: Timestamp) -> Result<Stopped> {
+        let mut pass = self.enter("pause").await?;
+        let answer = self.db.store.pause(reach, now).await;
+        pass.happened().await;
+        stopped::asked(&self.door, &self.db).await;
+        self.leave("pause", pass, answer).await
+    }
+
     async fn configure(&self, ask: Configure, now: Timestamp) -> Result<Heartbeat> {
         let mut pass = self.enter("configure").await?;
         let enables = ask.change.enabled == Some(true);
@@ -189,6 +222,7 @@ gated!(Heartbeats [
         if answer.is_ok() {
             self.door.stage.lock().ledger.deleted(key.id, heartbeat_whole(now));
         }
+        stopped::asked(&self.door, &self.db).await;
         self.leave("delete", pass, answer).await
     }
 });
@@ -201,8 +235,17 @@ gated!(Fires [
     next_claimable_at(now: Timestamp) -> Option<Timestamp>,
     release(hold: &Hold, now: Timestamp) -> (),
     held_by(node_id: NodeId) -> Vec<Hold>,
-    cancel_requests(node_id: NodeId) -> Vec<(ProjectId, ExecutionId)>,
 ] {
+    async fn cancel_requests(&self, node_id: NodeId) -> Result<Vec<StopRequest>> {
+        let mut pass = self.enter("cancel_requests").await?;
+        let mut answer = self.db.store.cancel_requests(node_id).await;
+        if let (true, Ok(asked)) = (self.is(Sabotage::PauseNotPolled), &mut answer) {
+            asked.clear();
+        }
+        pass.happened().await;
+        self.leave("cancel_requests", pass, answer).await
+    }
+
     async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
         let mut pass = self.enter("claim_due").await?;
         let mut answer = self.db.store.claim_due(ask, now).await;
@@ -255,6 +298,7 @@ gated!(Fires [
 gated!(Journal [
     open_journal(hold: &Hold, request: &Value, now: Timestamp) -> Value,
     note_step(hold: &Hold, seq: u32, note: &str) -> (),
+    lose_turn(hold: &Hold, seq: u32, now: Timestamp) -> (),
     late_send(hold: &Hold, seq: u32, sent_at: Timestamp) -> (),
     review(project_id: ProjectId, ask: &ReviewAsk, now: Timestamp) -> Step,
     steps(project_id: ProjectId, id: ExecutionId) -> Vec<Step>,

@@ -152,6 +152,7 @@ impl World {
                 let by = self.stage.lock().dice.between(1, 2_500);
                 let real = self.stage.time.real();
                 self.stage.time.move_to(real + by);
+                self.stage.lock().excuse(None, (real, by));
             }
             Choice::Start(slot) => self.start(slot),
             Choice::Thaw(slot) => self.thaw(slot),
@@ -290,6 +291,7 @@ impl World {
         let mut state = self.stage.lock();
         let lasts = state.dice.between(500, 45_000);
         state.memory.frozen.insert(up.process);
+        state.excuse(Some(up.process), (real, lasts));
         up.frozen_until = Some(real + lasts);
         let line = format!("p{} freezes for {lasts} ms", up.process);
         drop(state);
@@ -353,12 +355,16 @@ impl World {
         self.deeds_begun += 1;
         let deed = {
             let mut state = self.stage.lock();
+            let is_impatient = state.memory.impatient_at.take().is_some();
             let entries = state.ledger.entries.values().filter(|entry| !entry.deleted);
             let keys: Vec<HeartbeatKey> = entries.map(|entry| entry.key).collect();
             let pace = (self.pace, self.deeds_begun);
             let pause = state.dice.between(1, self.lasts / 12);
             self.person_at = real + pause;
-            people::deed(&mut state.dice, pace, &self.bots, &keys)
+            match is_impatient {
+                true => people::impatience(&mut state.dice, &self.bots),
+                false => people::deed(&mut state.dice, pace, &self.bots, &keys),
+            }
         };
         let (stage, control) = (self.stage.clone(), self.control.clone());
         stage.say(&format!("somebody: {deed:?}"));
@@ -392,11 +398,15 @@ impl World {
         if let Some(lasts) = outage {
             self.stage
                 .say(&format!("the store is unavailable for {lasts} ms"));
-            self.stage.lock().outage_until = real + lasts;
+            let mut state = self.stage.lock();
+            state.outage_until = real + lasts;
+            state.excuse(None, (real, lasts));
         }
         if let Some(by) = turn {
             self.stage.say(&format!("the clock is turned by {by} ms"));
             self.stage.time.turn(by);
+            // Clocks of processes stand still until the wall clock has caught up with them.
+            self.stage.lock().excuse(None, (real, (-by).max(0)));
             self.ahead += by.abs();
             self.hint = None;
         }

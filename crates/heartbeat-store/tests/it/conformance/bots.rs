@@ -53,7 +53,11 @@ pub(crate) async fn switching_off_pauses_and_stops_and_switching_on_resumes(w: &
         (Reason::SwitchedOff, None)
     );
     let asked = w.store.cancel_requests(node).await.unwrap();
-    assert_eq!(asked, [(w.project.id, claim.execution.id)]);
+    let asked: Vec<_> = asked
+        .iter()
+        .map(|it| (it.execution_id, it.reason))
+        .collect();
+    assert_eq!(asked, [(claim.execution.id, Reason::SwitchedOff)]);
     w.store
         .update_bot(w.project.id, bot, switch(true), minute(50))
         .await

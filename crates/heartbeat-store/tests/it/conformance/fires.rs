@@ -4,7 +4,7 @@ use heartbeat_domain::execution::{Ending, Outcome, Phase, Status, Trigger};
 use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::ids::ExecutionId;
 use heartbeat_domain::reason::Reason;
-use heartbeat_store::verbs::{CallRecord, Channel, ClaimAsk, TriggerAsk};
+use heartbeat_store::verbs::{CallRecord, Channel, ClaimAsk, StopRequest, TriggerAsk};
 use heartbeat_store::{StoreError, Thing};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -445,7 +445,13 @@ pub(crate) async fn a_node_is_told_which_of_its_executions_are_to_stop(w: &World
         .await
         .unwrap();
     let asked = w.store.cancel_requests(node).await.unwrap();
-    assert_eq!(asked, [(w.project.id, claim.execution.id)]);
+    let (project_id, execution_id) = (w.project.id, claim.execution.id);
+    let asked_for = StopRequest {
+        project_id,
+        execution_id,
+        reason: Reason::ByPerson,
+    };
+    assert_eq!(asked, [asked_for]);
     let reason = Reason::ByPerson;
     w.finish(&claim.hold, Outcome::Cancelled { reason }, minute(30))
         .await

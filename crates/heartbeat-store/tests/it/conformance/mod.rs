@@ -10,4 +10,5 @@ pub(crate) mod isolation;
 pub(crate) mod journal;
 pub(crate) mod outbox;
 pub(crate) mod stats;
+pub(crate) mod stopping;
 pub(crate) mod tool_servers;

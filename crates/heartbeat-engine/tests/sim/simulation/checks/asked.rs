@@ -16,6 +16,11 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
+    /// The execution, and the fence under which it was claimed.
+    pub(crate) fn claimed(&self) -> Option<(ExecutionId, i64)> {
+        self.claimed
+    }
+
     /// The execution.
     pub(crate) fn execution(&self) -> Option<ExecutionId> {
         self.claimed.map(|(id, _)| id)
@@ -103,9 +108,22 @@ const BEGUN: &str = "SELECT s.execution_id, e.fence FROM steps s \
     JOIN executions e ON e.project_id = s.project_id AND e.id = s.execution_id \
     WHERE s.kind = 'call' AND s.name = 'host_status' AND s.state = 'begun'";
 
+/// A look of the tool that looks at the machine; it is over when this is dropped.
+pub(crate) struct Look(Door);
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let mut state = self.0.stage.lock();
+        if let Some(looking) = state.memory.looking.get_mut(&self.0.process) {
+            *looking -= 1;
+        }
+    }
+}
+
 /// The tool that looks at the machine is used: its calls must be durable.
-pub(crate) async fn look(door: &Door, db: &Db) {
+pub(crate) async fn look(door: &Door, db: &Db) -> Look {
     let rows = db.rows(BEGUN).await;
+    let look = Look(door.clone());
     let mut state = door.stage.lock();
     let looking = state.memory.looking.entry(door.process).or_default();
     *looking += 1;
@@ -122,12 +140,5 @@ pub(crate) async fn look(door: &Door, db: &Db) {
         let what = format!("p{process} makes {looking} calls, {begun} are written down");
         door.stage.find("intent", what);
     }
-}
-
-/// A look has ended.
-pub(crate) fn looked(door: &Door) {
-    let mut state = door.stage.lock();
-    if let Some(looking) = state.memory.looking.get_mut(&door.process) {
-        *looking -= 1;
-    }
+    look
 }

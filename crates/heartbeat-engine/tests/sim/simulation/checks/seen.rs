@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::super::db::{Db, blob};
 use super::super::gate::Door;
 use super::super::stage::Stage;
+use super::stopped;
 
 /// Fires were claimed.
 pub(crate) async fn claims(door: &Door, db: &Db, claims: &[Claim]) {
@@ -106,6 +107,9 @@ pub(crate) async fn finish(
         }
     }
     let is_first = stage.lock().memory.ended.insert(id);
+    if is_first {
+        stopped::ended(door, hold);
+    }
     if let (Some(heartbeat), true) = (&settlement.heartbeat, is_first) {
         next(stage, heartbeat, now);
         breaker(stage, heartbeat, settlement, ending, now);
