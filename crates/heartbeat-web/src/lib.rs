@@ -73,6 +73,9 @@ pub fn router(web: Web) -> Router {
             "/executions/{id}/steps/{seq}/{word}",
             post(pages::execution::review),
         )
+        .route("/pause", get(pages::pause::show).post(pages::pause::stop))
+        .route("/resume", post(pages::pause::go_on))
+        .route("/usage", get(pages::usage::show))
         .route("/inbox", get(pages::inbox::show))
         .route("/inbox/{id}/ack", post(pages::inbox::acknowledge))
         .route("/live", get(pages::live::follow))

@@ -112,12 +112,10 @@ impl UsageObject {
     pub fn of(summary: UsageSummary, month: i32, now: Timestamp) -> Self {
         let is_now = summary.today.is_some();
         let level = |usage| LevelObject::of(usage, is_now.then_some(now));
-        let allowance = summary.allowance;
+        let (allowance, left) = (summary.allowance, summary.left());
         let mut project = level(summary.month);
         if is_now {
-            let whole = allowance.level();
-            let taken = whole.used.saturating_add(whole.held);
-            project.left = whole.limit.map(|limit| limit.saturating_sub(taken));
+            project.left = left;
         }
         Self {
             month: format!(
@@ -149,8 +147,10 @@ impl UsageObject {
 impl LevelObject {
     /// A period that is over has nothing left that could be used, and does not reset.
     fn of(usage: LevelUsage, now: Option<Timestamp>) -> Self {
-        let taken = usage.used.saturating_add(usage.held);
-        let left = |limit: u64| limit.saturating_sub(taken);
+        let left = match now {
+            Some(_) => usage.left(),
+            None => usage.limit.map(|_| 0),
+        };
         let scope: Scope = usage.scope;
         Self {
             level: scope.as_str(),
@@ -159,7 +159,7 @@ impl LevelObject {
             limit: usage.limit,
             used: usage.used,
             held: usage.held,
-            left: usage.limit.map(|limit| now.map_or(0, |_| left(limit))),
+            left,
             tokens: usage.tokens,
             resets_at: now.and_then(|now| scope.resets_at(now)).map(instant),
         }

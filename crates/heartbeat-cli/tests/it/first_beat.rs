@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 
 use crate::support::api::{Api, texts};
-use crate::support::client::{Answer, Ask, send};
 use crate::support::dialect::Dialect;
 use crate::support::home::Home;
 use crate::support::server::Server;
+use crate::support::visitor::Visitor;
 use crate::support::wait::{until, within};
 
 use heartbeat_testkit::model_server::Reply;
@@ -124,8 +124,8 @@ async fn serve_demo_in_an_empty_directory_does_real_work_at_once() {
 
 async fn shows_all_of_it_on_the_home_page(home: &Home, api: &Api) {
     let code = signed(home, "Sign in");
-    let session = sign_in(&api.server.address, &code).await;
-    let page = page(&api.server.address, "/", &session).await;
+    let visitor = Visitor::sign_in(&api.server.address, &code).await;
+    let page = visitor.page("/").await;
     assert_eq!(page.status, 200);
     for seen in [
         "Machine watch",
@@ -141,51 +141,6 @@ async fn shows_all_of_it_on_the_home_page(home: &Home, api: &Api) {
             page.text
         );
     }
-}
-
-/// The cookie of a session, for the link or code that signs in once.
-async fn sign_in(address: &str, link: &str) -> String {
-    let (_, code) = link.split_once("code=").unwrap();
-    let form = page(address, &format!("/login?code={code}"), "").await;
-    let (visit, origin) = (cookie(&form), format!("http://{address}"));
-    let token = form.text.split("name=\"token\" value=\"").nth(1).unwrap();
-    let token = token.split('"').next().unwrap();
-    let body = format!("token={token}&code={code}");
-    let headers = [
-        ("Cookie", visit.as_str()),
-        ("Origin", origin.as_str()),
-        ("Content-Type", "application/x-www-form-urlencoded"),
-    ];
-    let ask = Ask {
-        method: "POST",
-        path: "/login",
-        headers: &headers,
-        body: body.as_bytes(),
-    };
-    let entered = send(address, &ask).await.unwrap();
-    assert_eq!(entered.status, 303, "{entered:?}");
-    cookie(&entered)
-}
-
-async fn page(address: &str, path: &str, cookie: &str) -> Answer {
-    let headers = [("Cookie", cookie)];
-    let ask = Ask {
-        method: "GET",
-        path,
-        headers: &headers,
-        body: b"",
-    };
-    send(address, &ask).await.unwrap()
-}
-
-fn cookie(answer: &Answer) -> String {
-    answer
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned()
 }
 
 #[tokio::test]
@@ -298,11 +253,13 @@ async fn a_page_that_looks_on_keeps_no_server_from_stopping() {
     let home = Home::new();
     let server = home.serve(&[]).await;
     let link = home.run(&["login", "--json"]).await.json();
-    let session = sign_in(&server.address, link["url"].as_str().unwrap()).await;
+    let visitor = Visitor::sign_in(&server.address, link["url"].as_str().unwrap()).await;
     let mut live = TcpStream::connect(&server.address).await.unwrap();
     let (address, accept) = (&server.address, "Accept: text/event-stream");
-    let ask =
-        format!("GET /live HTTP/1.1\r\nHost: {address}\r\n{accept}\r\nCookie: {session}\r\n\r\n");
+    let ask = format!(
+        "GET /live HTTP/1.1\r\nHost: {address}\r\n{accept}\r\nCookie: {}\r\n\r\n",
+        visitor.session
+    );
     live.write_all(ask.as_bytes()).await.unwrap();
     let mut begun = [0; 12];
     within("the live view", live.read_exact(&mut begun))

@@ -21,6 +21,7 @@ mod kill;
 mod local_models;
 mod next;
 mod openai;
+mod pausing;
 mod refusals;
 mod restart;
 mod support;

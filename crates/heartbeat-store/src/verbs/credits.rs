@@ -67,6 +67,15 @@ pub struct LevelUsage {
     pub tokens: u64,
 }
 
+impl LevelUsage {
+    /// What is left of its limit in a period that is not over; `None` is unlimited.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        let taken = self.used.saturating_add(self.held);
+        self.limit.map(|limit| limit.saturating_sub(taken))
+    }
+}
+
 /// Credits and tokens of a project in one month.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UsageSummary {
@@ -80,6 +89,16 @@ pub struct UsageSummary {
     pub days: Vec<(Date, u64, u64)>,
     /// Levels below the project, those that used most first.
     pub levels: Listed<LevelUsage>,
+}
+
+impl UsageSummary {
+    /// What a project has left in the month that `now` is in: of its plan, and on its balance.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        let whole = self.allowance.level();
+        let taken = whole.used.saturating_add(whole.held);
+        whole.limit.map(|limit| limit.saturating_sub(taken))
+    }
 }
 
 /// What came onto the balance of a project, or went from it.

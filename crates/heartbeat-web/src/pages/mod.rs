@@ -9,4 +9,6 @@ pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod paging;
+pub(crate) mod pause;
 pub(crate) mod tools;
+pub(crate) mod usage;

@@ -15,6 +15,12 @@ pub(crate) fn count(number: u64) -> String {
     words
 }
 
+/// A whole number that may be less than nothing.
+pub(crate) fn signed(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", count(number.unsigned_abs()))
+}
+
 /// A number with its noun, which takes an `s` where there is not one of it.
 pub(crate) fn plural(number: u64, noun: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
@@ -64,6 +70,8 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(signed(-12_500), "-12,500");
+        assert_eq!(signed(3), "3");
         assert_eq!(plural(1, "token"), "1 token");
         assert_eq!(plural(4_310, "token"), "4,310 tokens");
         assert_eq!(duration(-5), "0 ms");

@@ -161,6 +161,36 @@ async function managesToolServers(page) {
   await page.getByText("has no tool server yet").waitFor();
 }
 
+function goes(page, where) {
+  const pages = page.getByRole("navigation", { name: "Pages", exact: true });
+  return pages.getByRole("link", { name: where }).click();
+}
+
+// It asks before it stops, lists what it stopped, and goes on.
+async function pausesAndResumes(page) {
+  await goes(page, "Home");
+  await page.getByRole("button", { name: "Pause everything" }).click();
+  await page.getByRole("heading", { level: 1, name: "Pause everything?" }).waitFor();
+  await looks(page, "pause");
+  await page.getByRole("button", { name: "Pause everything" }).click();
+  await page.getByRole("heading", { level: 1, name: "Everything is paused" }).waitFor();
+  await page.locator(".names a").first().waitFor();
+  await looks(page, "paused");
+  await goes(page, "Home");
+  await page.getByRole("heading", { level: 1, name: "Everything is paused" }).waitFor();
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByRole("button", { name: "Pause everything" }).waitFor();
+}
+
+async function looksAtUsage(page) {
+  await goes(page, "Usage");
+  const project = page.getByRole("table", { name: "The project" });
+  await project.getByRole("cell", { name: "Today" }).waitFor();
+  await looks(page, "usage");
+  await page.getByRole("link", { name: "heartbeats", exact: true }).click();
+  await page.locator('.filters a[aria-current="true"]', { hasText: "heartbeats" }).waitFor();
+}
+
 async function signsOut(page) {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByText("heartbeat login").waitFor();
@@ -177,6 +207,8 @@ async function walk(context, link) {
   await triggersAndWatches(page, context);
   await disablesAndEnables(page);
   await managesToolServers(page);
+  await pausesAndResumes(page);
+  await looksAtUsage(page);
   await signsOut(page);
   assert.deepEqual(complaints, [], "the pages complained");
 }

@@ -9,6 +9,8 @@ mod guard;
 mod live;
 mod login;
 mod pages;
+mod stops;
 mod story;
 mod tools;
+mod usage;
 mod world;

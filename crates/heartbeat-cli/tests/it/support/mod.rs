@@ -7,4 +7,5 @@ pub(crate) mod home;
 pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod turn;
+pub(crate) mod visitor;
 pub(crate) mod wait;
