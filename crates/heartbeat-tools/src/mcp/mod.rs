@@ -12,6 +12,7 @@ mod headers;
 mod http;
 mod list;
 mod process;
+mod secrets;
 mod session;
 mod sessions;
 mod trace;
@@ -33,6 +34,7 @@ pub use self::declared::{Declared, DeclaredServers};
 
 use self::http::{ANSWER_BYTES_MAX, Carrier};
 use self::process::Process;
+use self::secrets::Secrets;
 use self::session::{Session, without_handshake};
 use self::sessions::{Key, Lease, Sessions};
 use self::trace::{Problem, Trace};
@@ -141,6 +143,21 @@ impl Hands for McpHands {
     }
 
     async fn list(&self, server: &Server) -> Result<Vec<ListedTool>, HandsError> {
+        let secrets = Secrets::of(&server.headers);
+        match self.list_as_told(server).await {
+            Ok(tools) => Ok(secrets.taken_from_list(tools)),
+            Err(error) => Err(secrets.taken_from_error(error)),
+        }
+    }
+
+    async fn call(&self, server: &Server, call: &HandCall) -> CallEnd {
+        let end = self.call_as_told(server, call).await;
+        Secrets::of(&server.headers).taken_from_end(end)
+    }
+}
+
+impl McpHands {
+    async fn list_as_told(&self, server: &Server) -> Result<Vec<ListedTool>, HandsError> {
         self.check(server)?;
         let deadline = Instant::now() + LIST_MAX;
         let listed = async {
@@ -157,7 +174,7 @@ impl Hands for McpHands {
         }
     }
 
-    async fn call(&self, server: &Server, call: &HandCall) -> CallEnd {
+    async fn call_as_told(&self, server: &Server, call: &HandCall) -> CallEnd {
         let deadline = Instant::now() + call.within;
         let not_made = |message: String| CallEnd::NotMade { message };
         if let Err(refused) = self.check(server) {
@@ -178,9 +195,7 @@ impl Hands for McpHands {
             Err(_) => not_made(self.too_slow(server, call.within).message),
         }
     }
-}
 
-impl McpHands {
     fn too_slow(&self, server: &Server, within: Duration) -> Problem {
         let seconds = within.as_secs_f64();
         let most = self.sessions.processes_max();
