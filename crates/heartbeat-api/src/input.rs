@@ -205,6 +205,18 @@ impl Field for Watch {
     }
 }
 
+impl Field for Vec<String> {
+    const EXPECTED: &'static str = "a list of texts";
+
+    fn read(given: Given<'_>) -> Option<Self> {
+        let Given::Json(value) = given else {
+            return None;
+        };
+        let texts = value.as_array()?.iter();
+        texts.map(|text| text.as_str().map(str::to_owned)).collect()
+    }
+}
+
 /// Any JSON, for what has a shape of its own. Only bodies carry it.
 pub(crate) struct Json(pub(crate) Value);
 

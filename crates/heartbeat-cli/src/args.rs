@@ -195,6 +195,31 @@ pub(crate) struct BotFields {
     /// Most credits in a calendar month: a number, or `unlimited`
     #[arg(long, value_name = "CREDITS")]
     pub(crate) credit_limit: Option<CreditLimit>,
+    /// The only hosts of pages and of watches on web addresses, with commas between them; `none` for
+    /// no host at all, `any` to take the list away
+    #[arg(long, value_name = "HOSTS")]
+    pub(crate) web_hosts: Option<WebHosts>,
+}
+
+/// Hosts, as an argument says them.
+#[derive(Clone, Debug)]
+pub(crate) enum WebHosts {
+    Any,
+    Only(Vec<String>),
+}
+
+impl std::str::FromStr for WebHosts {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hosts = text.split(',').map(str::trim);
+        let hosts = hosts.filter(|host| !host.is_empty()).map(str::to_owned);
+        Ok(match text.trim() {
+            "any" => Self::Any,
+            "none" => Self::Only(Vec::new()),
+            _ => Self::Only(hosts.collect()),
+        })
+    }
 }
 
 /// Most credits, as an argument says it.

@@ -16,11 +16,10 @@ use serde_json::{Value, json};
 pub(crate) struct Capabilities<'a> {
     pub(crate) observe: &'a dyn Observe,
     pub(crate) local_access: bool,
-    /// What fetches pages; absent where the session may read private data, because the address of a
-    /// page can carry them out.
+    /// What fetches pages; absent where no host may be asked.
     pub(crate) web: Option<Arc<WebFetch>>,
-    /// Networks beyond the public ones that a page may be fetched from.
-    pub(crate) allow_networks: Vec<String>,
+    /// Where a page may be fetched from.
+    pub(crate) bounds: UrlBounds,
 }
 
 /// The name of the tool that fetches pages.
@@ -34,7 +33,7 @@ impl Capabilities<'_> {
             specs.push(host_status_spec());
         }
         if self.web.is_some() {
-            specs.push(web_fetch_spec());
+            specs.push(web_fetch_spec(self.bounds.hosts.as_deref()));
         }
         specs
     }
@@ -75,8 +74,8 @@ impl Capabilities<'_> {
         };
         let ask = FetchAsk {
             url: url.to_owned(),
-            allow_networks: self.allow_networks.clone(),
-            hosts: None,
+            allow_networks: self.bounds.allow_networks.clone(),
+            hosts: self.bounds.hosts.clone(),
         };
         match web.fetch(&ask).await {
             Ok(page) => ToolOutput {
@@ -184,10 +183,13 @@ fn nothing_to_report_spec() -> ToolSpec {
     }
 }
 
-fn web_fetch_spec() -> ToolSpec {
+fn web_fetch_spec(hosts: Option<&[String]>) -> ToolSpec {
+    let only = hosts.map_or_else(String::new, |hosts| {
+        format!(" Only pages of these hosts: {}.", hosts.join(", "))
+    });
     ToolSpec {
         name: WEB_FETCH.into(),
-        description: "Fetches a web page and gives its text.".into(),
+        description: format!("Fetches a web page and gives its text.{only}"),
         schema: json!({
             "type": "object",
             "properties": { "url": { "type": "string", "description": "http or https" } },

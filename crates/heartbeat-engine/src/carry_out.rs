@@ -23,7 +23,7 @@ use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::step::Step;
 use heartbeat_domain::tool::ToolServer;
-use heartbeat_domain::watch::{Probe, Sighting};
+use heartbeat_domain::watch::{Probe, Sighting, Watch};
 use heartbeat_store::verbs::Result as StoreResult;
 use heartbeat_store::{StoreError, kill_point};
 use heartbeat_tools::UrlBounds;
@@ -41,6 +41,7 @@ use crate::ledger::Ledger;
 use crate::offer::{Offered, offers};
 use crate::outside::Outside;
 use crate::patience::patiently;
+use crate::privacy::{bounds, watch_bounds};
 use crate::stopping::StopSign;
 use crate::watcher::{look, notice, shown};
 
@@ -183,10 +184,7 @@ impl Run<'_> {
         }
         let mut sighting = None;
         if let Some(watch) = &heartbeat.settings.watch {
-            let bounds = UrlBounds {
-                allow_networks: plan.allow_networks.clone(),
-                hosts: None,
-            };
+            let bounds = self.watch_bounds(watch, plan).await?;
             let observe = &*self.parts.observe;
             let looked = pin!(look((observe, &bounds), heartbeat, watch, now));
             let seen = match select(pin!(self.sign.raised()), looked).await {
@@ -210,6 +208,15 @@ impl Run<'_> {
         }
         let opening = self.opening(heartbeat, plan, sighting).await?;
         self.converse(opening, plan).await
+    }
+
+    async fn watch_bounds(&self, watch: &Watch, plan: &Plan) -> Result<UrlBounds, Stop> {
+        let Parts { store, waiter, .. } = self.parts;
+        let found = patiently(&**waiter, || {
+            let bounds = watch_bounds(&**store, (&self.claim.bot, plan), watch);
+            Box::pin(bounds)
+        });
+        found.await.map_err(stop)
     }
 
     /// The session, from the start or from where the journal left off.
@@ -270,15 +277,16 @@ impl Run<'_> {
         plan: &'b Plan,
         (offered, specs): (Vec<Offered>, Vec<ToolSpec>),
     ) -> Belt<'b> {
-        // The address of a page can carry out what was read.
         let reads_private = !offered.is_empty() || self.watches_a_file();
-        let web = self.parts.web.clone().filter(|_| !reads_private);
+        let bounds = bounds(&self.claim.bot, plan, reads_private);
+        let no_host = bounds.hosts.as_ref().is_some_and(Vec::is_empty);
+        let web = self.parts.web.clone().filter(|_| !no_host);
         Belt {
             built_in: Capabilities {
                 observe: &*self.parts.observe,
                 local_access: plan.local_access,
                 web,
-                allow_networks: plan.allow_networks.clone(),
+                bounds,
             },
             outside: Outside {
                 ledger: &self.ledger,

@@ -23,6 +23,7 @@ mod ledger;
 mod offer;
 mod outside;
 mod patience;
+mod privacy;
 pub mod pulse;
 pub mod secret;
 pub mod sends;

@@ -33,7 +33,7 @@ macro_rules! project_columns {
 macro_rules! bot_columns {
     () => {
         "b.id, b.number, b.project_id, b.name, b.model, b.instruction, b.status, b.heartbeat, \
-         b.credit_limit, b.created_at, b.updated_at"
+         b.credit_limit, b.web_hosts, b.created_at, b.updated_at"
     };
 }
 
@@ -231,6 +231,7 @@ pub(crate) fn bot<'r>(row: impl Into<AnyRow<'r>>) -> Result<Bot> {
         status: c.take()?,
         heartbeat: c.take()?,
         credit_limit: c.find_count()?,
+        web_hosts: c.find_json()?,
         created_at: c.time()?,
         updated_at: c.time()?,
     })

@@ -58,6 +58,7 @@ pub fn router(web: Web) -> Router {
         .route("/login", get(pages::login::show).post(pages::login::redeem))
         .route("/logout", post(pages::logout::leave))
         .route("/agents/{number}", get(pages::agent::show))
+        .route("/agents/{number}/web-hosts", post(pages::tools::list_hosts))
         .route(
             "/agents/{number}/tools",
             get(pages::tools::show).post(pages::tools::add),

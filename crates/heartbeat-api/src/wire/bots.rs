@@ -27,9 +27,13 @@ pub struct CreateBotRequest {
     pub heartbeat: Option<bool>,
     /// Most credits in a calendar month, UTC; unlimited where left out.
     pub credit_limit: Option<u64>,
+    /// The only hosts of pages and of watches on web addresses, as `name` or `name:port`. Where left
+    /// out, all public ones, and none once a tool of the agent reads private data.
+    pub web_hosts: Option<Vec<String>>,
 }
 
-/// Changes an agent; a field that is null or left out keeps its value, but for `credit_limit`.
+/// Changes an agent; a field that is null or left out keeps its value, but for
+/// `credit_limit` and `web_hosts`.
 #[derive(Clone, Debug, ToSchema)]
 pub struct UpdateBotRequest {
     /// The project.
@@ -48,6 +52,9 @@ pub struct UpdateBotRequest {
     pub heartbeat: Option<bool>,
     /// Most credits in a calendar month, UTC; null is unlimited, 0 is nothing.
     pub credit_limit: Option<u64>,
+    /// The only hosts of pages and of watches on web addresses, as `name` or `name:port`; null takes
+    /// the list away, an empty one is no host at all.
+    pub web_hosts: Option<Vec<String>>,
 }
 
 /// What a request says of an agent.
@@ -59,6 +66,7 @@ pub(crate) fn change(input: &Input) -> Result<BotChange, Violation> {
         status: input.optional("status")?.map(|BotStatus(on)| on),
         heartbeat: input.optional("heartbeat")?,
         credit_limit: input.patch("credit_limit")?,
+        web_hosts: input.patch("web_hosts")?,
     })
 }
 
@@ -115,6 +123,8 @@ pub struct BotObject {
     pub updated_at: String,
     /// Most credits in a calendar month, UTC; null is unlimited.
     pub credit_limit: Option<u64>,
+    /// The only hosts of pages and of watches on web addresses; null where there is no list.
+    pub web_hosts: Option<Vec<String>>,
 }
 
 impl From<Bot> for BotObject {
@@ -132,6 +142,7 @@ impl From<Bot> for BotObject {
             created_at: instant(bot.created_at),
             updated_at: instant(bot.updated_at),
             credit_limit: bot.credit_limit,
+            web_hosts: bot.web_hosts,
         }
     }
 }
@@ -179,6 +190,9 @@ pub struct BotUpdated {
     /// Most credits in a calendar month, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credit_limit: Option<Option<u64>>,
+    /// The only hosts of pages and of watches on web addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_hosts: Option<Option<Vec<String>>>,
 }
 
 impl BotUpdated {
@@ -193,6 +207,7 @@ impl BotUpdated {
             status: change.status.map(|_| switch(bot.status)),
             heartbeat: change.heartbeat.map(|_| switch(bot.heartbeat)),
             credit_limit: (change.credit_limit != Patch::Keep).then_some(bot.credit_limit),
+            web_hosts: (change.web_hosts != Patch::Keep).then_some(bot.web_hosts),
         }
     }
 }

@@ -21,11 +21,53 @@ async fn an_agent_answers_byte_for_byte() {
             r#"{"bot":{"id":"2","uuid":"<bot>","name":"Ada","model":"openai/gpt-5.5","#,
             r#""instruction":"Be brief.","status":1,"heartbeat":1,"memory":0,"#,
             r#""reasoning_type":"agent","created_at":"2026-05-04T07:12:00Z","#,
-            r#""updated_at":"2026-05-04T07:12:00Z","credit_limit":null}}"#,
+            r#""updated_at":"2026-05-04T07:12:00Z","credit_limit":null,"web_hosts":null}}"#,
         )
     );
     let path = format!("/v1/bot/read?project_id={}&bot_id=2", world.project);
     assert_eq!(world.send("GET", &path, "").await.text, answer.text);
+}
+
+#[tokio::test]
+async fn the_hosts_of_an_agent_are_listed_changed_and_taken_away() {
+    let world = World::new().await;
+    let update = async |hosts: Value| {
+        let body = json!({ "project_id": world.project, "bot_id": world.bot, "web_hosts": hosts });
+        world.send("PUT", "/v1/bot/update", &body.to_string()).await
+    };
+    let path = format!("/v1/bot/read?project_id={}&bot_id=1", world.project);
+    for hosts in [
+        json!(["docs.example.org", "[::1]:8080"]),
+        json!([]),
+        json!(null),
+    ] {
+        assert_eq!(update(hosts.clone()).await.json()["web_hosts"], hosts);
+        let read = world.send("GET", &path, "").await.json();
+        assert_eq!(read["bot"]["web_hosts"], hosts);
+    }
+    for (wrong, said) in [
+        (
+            json!(["https://docs.example.org"]),
+            "`https://docs.example.org` is no host",
+        ),
+        (json!(["docs.example.org/a"]), "without a path"),
+        (json!(["*.example.org"]), "is no host"),
+        (json!(["a:0"]), "is no host"),
+        (json!([""]), "is no host"),
+        (
+            json!("docs.example.org"),
+            "must be a list of texts, not this text",
+        ),
+        (json!([7]), "must be a list of texts"),
+    ] {
+        let answer = update(wrong.clone()).await;
+        assert_eq!(answer.status, 400, "{wrong}");
+        assert!(
+            answer.text.contains("web_hosts") && answer.text.contains(said),
+            "{}",
+            answer.text
+        );
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use heartbeat_store::verbs::BotRef;
 use serde_json::json;
 
 use super::{find, show};
-use crate::args::{BotCommand, BotFields, BotWithin, CreditLimit, Within};
+use crate::args::{BotCommand, BotFields, BotWithin, CreditLimit, WebHosts, Within};
 use crate::config::Config;
 use crate::output::{BadArgument, Out};
 
@@ -86,13 +86,23 @@ fn change(name: Option<String>, fields: BotFields) -> BotChange {
                 CreditLimit::Unlimited => Patch::Clear,
                 CreditLimit::Credits(credits) => Patch::Set(credits),
             }),
+        web_hosts: fields.web_hosts.map_or(Patch::Keep, |hosts| match hosts {
+            WebHosts::Any => Patch::Clear,
+            WebHosts::Only(hosts) => Patch::Set(hosts),
+        }),
     }
 }
 
 fn one(bot: &Bot, out: &mut Out) {
     let switch = if bot.heartbeat { "on" } else { "off" };
+    let hosts = match &bot.web_hosts {
+        None => "any, none once a tool reads private data".to_owned(),
+        Some(hosts) if hosts.is_empty() => "none".to_owned(),
+        Some(hosts) => hosts.join(", "),
+    };
     let text = format!(
-        "{}\n  id         {}\n  number     {}\n  model      {}\n  heartbeat  {switch}",
+        "{}\n  id         {}\n  number     {}\n  model      {}\n  heartbeat  {switch}\n  web hosts  \
+         {hosts}",
         bot.name, bot.id, bot.number, bot.model
     );
     out.either(&json!({ "bot": show::bot(bot) }), &text);

@@ -35,6 +35,7 @@ fn claim(settings: Settings, trigger: Trigger, due_at: Timestamp) -> Claim {
             status: true,
             heartbeat: true,
             credit_limit: None,
+            web_hosts: None,
             created_at: heartbeat.created_at,
             updated_at: heartbeat.created_at,
         },

@@ -1,7 +1,7 @@
 //! The limits of every field: taken at the bound, refused one past it by its wire name.
 
 use heartbeat_domain::bot::{Bot, BotChange};
-use heartbeat_domain::heartbeat::Settings;
+use heartbeat_domain::heartbeat::{Patch, Settings};
 use heartbeat_domain::ids::{BotId, ProjectId};
 use heartbeat_domain::plan::Plans;
 use heartbeat_domain::violation::Rule;
@@ -182,19 +182,7 @@ fn an_agent_is_changed_field_by_field_within_its_limits() {
             "{name}"
         );
     }
-    let bot = Bot {
-        id: BotId(Uuid::nil()),
-        number: 1,
-        project_id: ProjectId(Uuid::nil()),
-        name: "Ops".into(),
-        model: "openai/gpt-5.5".into(),
-        instruction: "Be brief".into(),
-        status: true,
-        heartbeat: false,
-        credit_limit: None,
-        created_at: clock("09:00:00"),
-        updated_at: clock("09:00:00"),
-    };
+    let bot = ops();
     let now = at("2026-06-02T00:00:00Z");
     let on = BotChange {
         heartbeat: Some(true),
@@ -217,4 +205,62 @@ fn an_agent_is_changed_field_by_field_within_its_limits() {
         }
         .is_switched_on()
     );
+}
+
+fn ops() -> Bot {
+    Bot {
+        id: BotId(Uuid::nil()),
+        number: 1,
+        project_id: ProjectId(Uuid::nil()),
+        name: "Ops".into(),
+        model: "openai/gpt-5.5".into(),
+        instruction: "Be brief".into(),
+        status: true,
+        heartbeat: false,
+        credit_limit: None,
+        web_hosts: None,
+        created_at: clock("09:00:00"),
+        updated_at: clock("09:00:00"),
+    }
+}
+
+#[test]
+fn hosts_are_names_with_or_without_a_port_and_bind_who_reads_private_data() {
+    let refused = |hosts: &[&str]| {
+        let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
+        let change = BotChange {
+            web_hosts: Patch::Set(hosts),
+            ..BotChange::default()
+        };
+        field(change.check())
+    };
+    assert_eq!(
+        refused(&[
+            "docs.example.org",
+            "a:1",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80"
+        ]),
+        None
+    );
+    assert_eq!(refused(&["host"; 100]), None);
+    assert_eq!(refused(&["host"; 101]), Some("web_hosts"));
+    for wrong in [
+        "", "a:", "a:x", "a:65536", "::1", "a b", "a/b", "u@a", "*.a", "http://a", "[a]",
+    ] {
+        assert_eq!(refused(&["fine", wrong]), Some("web_hosts"), "{wrong}");
+    }
+    let bot = ops();
+    assert_eq!(
+        (bot.web_bounds(false), bot.web_bounds(true)),
+        (None, Some(Vec::new()))
+    );
+    let listed = Bot {
+        web_hosts: Some(vec!["a".into()]),
+        ..bot.clone()
+    };
+    for reads_private in [false, true] {
+        assert_eq!(listed.web_bounds(reads_private), Some(vec!["a".into()]));
+    }
 }

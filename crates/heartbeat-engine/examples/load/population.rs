@@ -95,6 +95,7 @@ async fn add(world: &World, name: &str, heartbeats: u64) -> Fallible<()> {
         status: true,
         heartbeat: true,
         credit_limit: None,
+        web_hosts: None,
         created_at: now,
         updated_at: now,
     };

@@ -29,6 +29,7 @@ impl Control {
             status: ask.status.unwrap_or(true),
             heartbeat: ask.heartbeat.unwrap_or(false),
             credit_limit: ask.credit_limit.or_keep(None),
+            web_hosts: ask.web_hosts.or_keep(None),
             created_at: now,
             updated_at: now,
         };

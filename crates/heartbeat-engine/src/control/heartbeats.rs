@@ -1,15 +1,16 @@
 //! Heartbeats: configure, enable, disable, delete, cancel, stop and go on.
 
+use heartbeat_domain::bot::Bot;
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch, ScheduleFields};
 use heartbeat_domain::ids::{ExecutionId, HeartbeatId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::watch::Watch;
 use heartbeat_store::verbs::{BotRef, Configure, HeartbeatKey, Reach, Stopped, Target};
-use heartbeat_tools::UrlBounds;
 use jiff::Timestamp;
 
 use super::{Control, Result, refused};
+use crate::privacy::watch_bounds;
 
 impl Control {
     /// Creates a heartbeat, or updates the `existing` one.
@@ -26,7 +27,7 @@ impl Control {
         let (_, plan) = self.plan_of(project_id).await?;
         let bot = self.store.bot(project_id, bot).await?;
         if let Patch::Set(watch) = &change.watch {
-            self.check_watch(watch, &plan)?;
+            self.check_watch(watch, (&bot, &plan)).await?;
         }
         if let Patch::Set(model) = &change.run_model {
             self.check_model("run_model", Some(model))?;
@@ -48,7 +49,7 @@ impl Control {
         Ok(heartbeat)
     }
 
-    fn check_watch(&self, watch: &Watch, plan: &Plan) -> Result<()> {
+    async fn check_watch(&self, watch: &Watch, (bot, plan): (&Bot, &Plan)) -> Result<()> {
         watch.check()?;
         heartbeat_tools::check_selector(watch)?;
         if watch.tool.is_local() && !plan.local_access {
@@ -61,10 +62,7 @@ impl Control {
                 ),
             ));
         }
-        let bounds = UrlBounds {
-            allow_networks: plan.allow_networks.clone(),
-            hosts: None,
-        };
+        let bounds = watch_bounds(&*self.store, (bot, plan), watch).await?;
         self.checks.check(watch, &bounds)
     }
 

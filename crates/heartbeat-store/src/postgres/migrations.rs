@@ -41,6 +41,7 @@ migrations! {
     19 "0019_budget_levels",
     20 "0020_members",
     21 "0021_credit_ledger",
+    22 "0022_web_hosts",
 }
 
 /// Whether our first table is there, and any other: both as of one moment, since another node may be

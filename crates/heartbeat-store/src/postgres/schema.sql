@@ -63,6 +63,7 @@ CREATE TABLE bots (
     updated_at bigint NOT NULL,
     deleted_at bigint,
     credit_limit bigint,
+    web_hosts text,
     CONSTRAINT bots_pkey PRIMARY KEY (project_id, id),
     CONSTRAINT bots_number_key UNIQUE (project_id, number),
     CONSTRAINT bots_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id)

@@ -19,8 +19,8 @@ use crate::error::Thing;
 use crate::verbs::{BotRef, Bots, Listed, Page, Result};
 
 const INSERT: &str = "INSERT INTO bots (project_id, id, name, model, instruction, status, \
-    heartbeat, credit_limit, created_at, updated_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+    heartbeat, credit_limit, web_hosts, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
     ON CONFLICT (project_id, id) DO NOTHING";
 
 const ONE: &str = concat!(
@@ -45,7 +45,7 @@ const PAGE: &str = concat!(
 const COUNT: &str = "SELECT COUNT(*) FROM bots WHERE project_id = $1 AND deleted_at IS NULL";
 
 const UPDATE: &str = "UPDATE bots SET name = $3, model = $4, instruction = $5, status = $6, \
-    heartbeat = $7, credit_limit = $8, updated_at = $9 WHERE project_id = $1 AND id = $2";
+    heartbeat = $7, credit_limit = $8, web_hosts = $9, updated_at = $10 WHERE project_id = $1 AND id = $2";
 
 const SWITCH: &str = "UPDATE bots SET heartbeat = $3, updated_at = $4 \
     WHERE project_id = $1 AND id = $2 AND heartbeat <> $3";
@@ -130,6 +130,7 @@ async fn create(tx: &mut Tx, bot: Bot) -> Result<Bot> {
         model: Some(bot.model.clone()),
         instruction: Some(bot.instruction.clone()),
         credit_limit: bot.credit_limit.map_or(Patch::Keep, Patch::Set),
+        web_hosts: bot.web_hosts.clone().map_or(Patch::Keep, Patch::Set),
         ..BotChange::default()
     };
     change.check()?;
@@ -143,6 +144,7 @@ async fn create(tx: &mut Tx, bot: Bot) -> Result<Bot> {
         .bind(bot.status)
         .bind(bot.heartbeat)
         .bind(bot.credit_limit.map(int))
+        .bind(bot.web_hosts.as_ref().map(rows::json).transpose()?)
         .bind(ms(bot.created_at))
         .bind(ms(bot.updated_at));
     tx.write(statement).await?;
@@ -167,6 +169,7 @@ async fn update(
         .bind(after.status)
         .bind(after.heartbeat)
         .bind(after.credit_limit.map(int))
+        .bind(after.web_hosts.as_ref().map(rows::json).transpose()?)
         .bind(ms(now));
     tx.write(statement).await?;
     let within = Within::bot(project_id, after.id);

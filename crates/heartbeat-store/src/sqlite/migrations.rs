@@ -41,6 +41,7 @@ migrations! {
     19 "0019_budget_levels",
     20 "0020_members",
     21 "0021_credit_ledger",
+    22 "0022_web_hosts",
 }
 
 const TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'";

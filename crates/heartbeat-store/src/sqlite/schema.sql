@@ -58,7 +58,7 @@ CREATE TABLE bots (
     heartbeat BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    deleted_at BIGINT, credit_limit BIGINT,
+    deleted_at BIGINT, credit_limit BIGINT, web_hosts TEXT,
     CONSTRAINT bots_id_key UNIQUE (project_id, id),
     CONSTRAINT bots_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id),
     CONSTRAINT bots_id_is_a_uuid CHECK (length(id) = 16)

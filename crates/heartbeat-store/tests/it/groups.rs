@@ -37,6 +37,7 @@ group! { access:
 
 group! { bots:
     an_agent_is_made_once_and_found_by_id_and_number,
+    the_hosts_of_an_agent_are_kept_changed_and_taken_away,
     switching_off_pauses_and_stops_and_switching_on_resumes,
     a_deleted_agent_takes_its_heartbeats_along_and_leaves_their_rows,
 }

@@ -292,6 +292,7 @@ pub(crate) fn bot(ids: &IdSource, project_id: ProjectId) -> Bot {
         status: true,
         heartbeat: true,
         credit_limit: None,
+        web_hosts: None,
         created_at: start(),
         updated_at: start(),
     }

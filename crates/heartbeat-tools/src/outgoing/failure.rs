@@ -10,8 +10,8 @@ pub enum OutgoingError {
     BadUrl(String),
     /// The host is not on the list that applies.
     #[error(
-        "host `{host}` is not on the list of hosts that this agent may reach, which applies \
-         because one of its tools reads private data"
+        "host `{host}` is not in the agent's `web_hosts`: once a tool of an agent reads private \
+         data, or a person has made that list, pages and watches are on listed hosts only"
     )]
     HostNotListed {
         /// The host.

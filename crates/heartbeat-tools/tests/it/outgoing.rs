@@ -266,3 +266,22 @@ async fn what_nobody_listens_to_was_certainly_not_sent() {
     );
     assert!(failed.nothing_was_sent());
 }
+
+/// Looking a name up tells its owner that somebody asked, and what the name was.
+#[tokio::test]
+async fn a_host_that_is_not_listed_is_not_even_looked_up() {
+    let names = Names::pointing(&[&["127.0.0.1"]]);
+    let listed = Reach {
+        hosts: Some(vec!["docs.example".to_owned()]),
+        ..reach(&["127.0.0.1"])
+    };
+    let ask = get("http://what-was-read.evil.example/");
+    let refused = names.outgoing().fetch(&ask, &listed, WITHIN).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(&refused, OutgoingError::HostNotListed { .. }),
+        "{refused:?}"
+    );
+    assert!(refused.to_string().contains("web_hosts"), "{refused}");
+    assert!(names.asked().is_empty());
+}

@@ -56,7 +56,7 @@ async fn an_agent_with_a_list_reaches_nothing_beside_it() {
         ..ask(server.url("/?secret"))
     };
     let refused = web().fetch(&listed).await.unwrap_err();
-    assert!(refused.message.contains("list of hosts"), "{refused}");
+    assert!(refused.message.contains("web_hosts"), "{refused}");
     assert!(server.seen().is_empty());
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Redirect;
-use heartbeat_domain::bot::Bot;
+use heartbeat_domain::bot::{Bot, BotChange};
 use heartbeat_domain::headers::{Headers, HeadersChange};
 use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::tool::{Permission, Place, Repeat};
@@ -29,6 +29,8 @@ struct ToolsPage {
     frame: Frame,
     agent: (String, String),
     cards: Vec<ServerCard>,
+    /// The hosts that pages and watches may be on; nothing where there is no list.
+    hosts: Option<Vec<String>>,
     approvals: Vec<Choice>,
     may_declare: bool,
     paging: Paging,
@@ -64,11 +66,35 @@ pub(crate) async fn show(
     page(&ToolsPage {
         frame: Frame::new(&web, &session, title, path.clone()).await?,
         agent: (bot.name, format!("/agents/{number}")),
+        hosts: bot.web_hosts,
         cards: listed.rows.into_iter().map(card).collect(),
         approvals: ServerCard::new_approvals(),
         may_declare: plan.local_access,
         paging: Paging::new(asked, listed.total, &format!("{path}?page=")),
     })
+}
+
+/// Makes the list of hosts that pages and watches may be on, or takes it away.
+pub(crate) async fn list_hosts(
+    State(web): State<Web>,
+    Path(number): Path<String>,
+    deed: Deed,
+) -> Result<Redirect, Refusal> {
+    let control = &web.control;
+    let bot = find(control, &deed.session, &number).await?;
+    let hosts = deed.fields.find("web_hosts").unwrap_or_default();
+    let hosts = hosts.lines().map(str::trim).filter(|line| !line.is_empty());
+    let change = BotChange {
+        web_hosts: match deed.fields.is_ticked("any") {
+            true => Patch::Clear,
+            false => Patch::Set(hosts.map(str::to_owned).collect()),
+        },
+        ..BotChange::default()
+    };
+    control
+        .update_bot(bot.project_id, BotRef::Id(bot.id), change)
+        .await?;
+    Ok(Redirect::to(&deed.back))
 }
 
 /// Adds a server.

@@ -222,3 +222,37 @@ async fn no_form_names_a_program_or_a_file() {
     }
     assert!(visit.world.hands.asked().is_empty());
 }
+
+#[tokio::test]
+async fn web_hosts_are_listed_and_the_list_taken_away_on_the_page() {
+    let visit = Visit::new().await;
+    assert!(visit.page().await.contains("No list: pages and watches"));
+    let path = format!("/agents/{}/web-hosts", visit.bot.number);
+    let post = async |fields: &str| {
+        let form = format!("token={}&back={}&{fields}", visit.token, visit.path);
+        visit.world.post(&path, &visit.cookie, &form).await
+    };
+    let hosts = async || {
+        let bot = heartbeat_store::verbs::BotRef::Id(visit.bot.id);
+        let read = visit.world.store.bot(visit.bot.project_id, bot).await;
+        read.unwrap().web_hosts
+    };
+    let saved = post("web_hosts=docs.example.org%0D%0A%0D%0Aapi.example%3A8443").await;
+    assert_eq!(saved.location(), visit.path);
+    let listed = vec!["docs.example.org".to_owned(), "api.example:8443".to_owned()];
+    assert_eq!(hosts().await, Some(listed.clone()));
+    let page = visit.page().await;
+    assert!(
+        page.contains("api.example:8443") && page.contains("these hosts only"),
+        "{page}"
+    );
+    let refused = post("web_hosts=https%3A%2F%2Fdocs.example.org").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.text.contains("is no host"), "{}", refused.text);
+    assert_eq!(hosts().await, Some(listed));
+    post("web_hosts=").await;
+    assert_eq!(hosts().await, Some(Vec::new()));
+    assert!(visit.page().await.contains("No page is fetched"));
+    post("any=1&web_hosts=left.example").await;
+    assert_eq!(hosts().await, None);
+}

@@ -1,7 +1,7 @@
 //! Agents.
 
-use heartbeat_domain::bot::BotChange;
-use heartbeat_domain::heartbeat::Standing;
+use heartbeat_domain::bot::{Bot, BotChange};
+use heartbeat_domain::heartbeat::{Patch, Standing};
 use heartbeat_domain::reason::Reason;
 use heartbeat_store::verbs::BotRef;
 use heartbeat_store::{StoreError, Thing};
@@ -32,6 +32,38 @@ pub(crate) async fn an_agent_is_made_once_and_found_by_id_and_number(w: &World) 
     assert_eq!(found, second);
     let all = w.store.bots(w.project.id, PAGE).await.unwrap();
     assert_eq!((all.total, all.rows), (2, vec![w.bot.clone(), second]));
+}
+
+pub(crate) async fn the_hosts_of_an_agent_are_kept_changed_and_taken_away(w: &World) {
+    let hosts = |list: &[&str]| list.iter().map(|&host| host.to_owned()).collect::<Vec<_>>();
+    let made = Bot {
+        web_hosts: Some(hosts(&["a.example"])),
+        ..bot(&w.ids, w.project.id)
+    };
+    let made = w.store.create_bot(&made).await.unwrap();
+    assert_eq!(made.web_hosts, Some(hosts(&["a.example"])));
+    let steps = [
+        (Patch::Keep, Some(hosts(&["a.example"]))),
+        (
+            Patch::Set(hosts(&["b.example:81", "c"])),
+            Some(hosts(&["b.example:81", "c"])),
+        ),
+        (Patch::Set(Vec::new()), Some(Vec::new())),
+        (Patch::Clear, None),
+    ];
+    for (web_hosts, kept) in steps {
+        let change = BotChange {
+            web_hosts,
+            ..BotChange::default()
+        };
+        let reference = BotRef::Id(made.id);
+        let update = w
+            .store
+            .update_bot(w.project.id, reference, change, minute(1));
+        assert_eq!(update.await.unwrap().web_hosts, kept);
+        let read = w.store.bot(w.project.id, reference).await.unwrap();
+        assert_eq!(read.web_hosts, kept);
+    }
 }
 
 pub(crate) async fn switching_off_pauses_and_stops_and_switching_on_resumes(w: &World) {
