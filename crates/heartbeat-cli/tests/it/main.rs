@@ -12,6 +12,7 @@ mod anthropic;
 mod api_contract;
 mod bad_database;
 mod bad_input;
+mod canary;
 mod command_line;
 mod effects;
 mod first_beat;
