@@ -17,13 +17,13 @@ use super::mind::{Mind, Who, title};
 use crate::support::home::Home;
 use crate::support::receiver::{Received, Receiver};
 
-type Row = Map<String, Value>;
+pub(super) type Row = Map<String, Value>;
 
 /// All rows that matter.
 pub(super) struct Ledger {
     heartbeats: Vec<Row>,
     executions: Vec<Row>,
-    steps: Vec<Row>,
+    pub(super) steps: Vec<Row>,
     notices: Vec<Row>,
     deliveries: Vec<Row>,
 }
@@ -210,13 +210,21 @@ impl Ledger {
         }
     }
 
+    /// Every execution as its agent is told it, by its id.
+    pub(super) fn names(&self) -> BTreeMap<&str, Who> {
+        let rows = self.executions.iter();
+        rows.map(|row| (row["id"].as_str().unwrap(), who(row)))
+            .collect()
+    }
+
+    /// Every execution with the name by which its agent knows it.
+    pub(super) fn by_name(&self) -> impl Iterator<Item = (Who, &Row)> {
+        self.executions.iter().map(|row| (who(row), row))
+    }
+
     /// The attempts at every turn of every execution.
     fn recorded(&self) -> BTreeMap<(Who, usize), Vec<&Row>> {
-        let names: BTreeMap<_, _> = self
-            .executions
-            .iter()
-            .map(|row| (row["id"].as_str().unwrap(), who(row)))
-            .collect();
+        let names = self.names();
         let mut turns = BTreeMap::<(&str, i64), Vec<&Row>>::new();
         for row in self.steps.iter().filter(|row| row["kind"] == "turn") {
             let execution = row["execution_id"].as_str().unwrap();

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use serde_json::{Value, json};
 
+use super::hands::{BLUNT, KNOWS};
+
 /// Which execution: its prompt and, to the minute, its due time as the agent is told it.
 pub(crate) type Who = String;
 
@@ -33,13 +35,26 @@ impl Mind {
     }
 }
 
-/// A message and a look, another message, and the end.
+/// Whether an execution works with tool servers: every second round, and errands.
+pub(super) fn uses_tools(who: &str) -> bool {
+    let number = who
+        .strip_prefix("Round ")
+        .and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    number.is_none_or(|number| number % 2 == 0)
+}
+
+/// A message and a look, another message with the calls of tool servers, and the end.
 fn answer(who: &str, turn: usize) -> Reply {
     let message = json!({ "title": title(who, turn), "message": "m" });
     match turn {
         1 => Reply::Calls(vec![
             ("notify_user".into(), message),
             ("host_status".into(), json!({})),
+        ]),
+        2 if uses_tools(who) => Reply::Calls(vec![
+            (BLUNT.into(), json!({ "who": who })),
+            ("notify_user".into(), message),
+            (KNOWS.into(), json!({ "who": who })),
         ]),
         2 => Reply::call("notify_user", message),
         _ => Reply::say("done"),

@@ -2,9 +2,11 @@
 //!
 //! Half of them happen at named points: before and after a commit, between intent and call, between
 //! answer and record, around the end; half by SIGKILL at a random moment. Heartbeats fire every minute
-//! on a clock that runs twenty times as fast, on a model that counts what it is asked;
-//! people trigger others, and every message also goes to a webhook.
+//! on a clock that runs twenty times as fast, on a model that counts what it is asked, with tool
+//! servers that count what arrives; people trigger others, and every message also goes to a webhook.
 
+mod effects;
+mod hands;
 mod ledger;
 mod mind;
 
@@ -13,6 +15,7 @@ use std::time::Duration;
 use heartbeat_domain::ids::IdSource;
 use serde_json::{Value, json};
 
+use self::hands::Hands;
 use self::ledger::Ledger;
 use self::mind::Mind;
 use crate::support::api::Api;
@@ -28,7 +31,7 @@ const HEARTBEATS: usize = 16;
 const RATE: u32 = 20;
 
 /// Where the process is ended, and the latest passing of the point at which it is.
-const POINTS: [(&str, u64); 12] = [
+const POINTS: [(&str, u64); 13] = [
     ("store:before_commit", 60),
     ("store:after_commit", 60),
     ("engine:claimed", 6),
@@ -36,6 +39,7 @@ const POINTS: [(&str, u64); 12] = [
     ("engine:turn_answered", 12),
     ("engine:turn_recorded", 12),
     ("engine:calls_begun", 8),
+    ("engine:call_sending", 6),
     ("engine:call_made", 12),
     ("engine:call_recorded", 12),
     ("engine:before_finish", 6),
@@ -66,9 +70,11 @@ struct Toll {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_deaths_lose_nothing_and_repeat_nothing() {
     let (mind, receiver) = (Mind::start().await, Receiver::start(&[]).await);
+    let hands = Hands::start().await;
     let mut home = home(&mind, &receiver);
     let api = home.api().await;
     let bot = api.bot("Scout", "scripted").await;
+    hands.give(&api, &bot).await;
     let heartbeats = heartbeats(&api, &bot).await;
     let manual = api
         .configure(&bot, json!({ "prompt": "never", "label": "Manual" }))
@@ -115,12 +121,14 @@ async fn a_hundred_deaths_lose_nothing_and_repeat_nothing() {
     let moments = Ledger::read(&home).await.check_moments();
     let api = Api::new(home.serve(&[]).await, &project_id, &key);
     come_to_rest(&api, &bot, &heartbeats, &receiver).await;
+    let decided = effects::decide_all(&api, &bot).await;
     api.server.stop().await;
-    let work = Ledger::read(&home)
-        .await
-        .check_work(&mind, &receiver, &toll);
+    let ledger = Ledger::read(&home).await;
+    let work = ledger.check_work(&mind, &receiver, &toll);
+    let effects = ledger.check_effects(&hands, decided);
     println!(
-        "{} deaths at named points, {} at random moments, {} errands accepted\n{moments:#?}\n{work:#?}",
+        "{} deaths at named points, {} at random moments, {} errands accepted\n{moments:#?}\n\
+         {work:#?}\n{effects:#?}",
         toll.at_points,
         toll.at_random,
         toll.triggered.len()
