@@ -104,6 +104,20 @@ pub struct Step {
 }
 
 impl Step {
+    /// What was answered, as people are shown it: without the form in which a provider wants a turn
+    /// back, which only the provider can read.
+    #[must_use]
+    pub fn shown_result(&self) -> Option<Value> {
+        let mut result = self.result.clone()?;
+        if let Some(turn) = result
+            .as_object_mut()
+            .filter(|_| self.kind == StepKind::Turn)
+        {
+            turn.remove("echo");
+        }
+        Some(result)
+    }
+
     /// Whether a person has to look at it.
     #[must_use]
     pub fn needs_review(&self) -> bool {

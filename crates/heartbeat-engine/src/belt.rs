@@ -12,6 +12,8 @@ use crate::outside::Outside;
 
 /// The tools of one session.
 pub(crate) struct Belt<'a> {
+    /// Whether what the session reads is to stay within listed hosts.
+    pub(crate) reads_private: bool,
     pub(crate) built_in: Capabilities<'a>,
     pub(crate) outside: Outside<'a>,
 }
@@ -62,7 +64,10 @@ impl Toolbox for Belt<'_> {
             return self.outside.call(offered, attempt).await;
         }
         if attempt.call.name == WEB_FETCH {
+            let bounds = self.outside.web_bounds(self.reads_private).await?;
             self.outside.look_at_the_lease().await?;
+            let fetched = self.built_in.web_fetch(&attempt.call.arguments, bounds);
+            return Ok(Made::Answered(fetched.await));
         }
         Ok(Made::Answered(self.built_in.call(attempt.call).await))
     }

@@ -18,8 +18,8 @@ pub(crate) struct Capabilities<'a> {
     pub(crate) local_access: bool,
     /// What fetches pages; absent where no host may be asked.
     pub(crate) web: Option<Arc<WebFetch>>,
-    /// Where a page may be fetched from.
-    pub(crate) bounds: UrlBounds,
+    /// The hosts that a page may be on, as the model is told them; not what decides.
+    pub(crate) hosts: Option<Vec<String>>,
 }
 
 /// The name of the tool that fetches pages.
@@ -33,18 +33,17 @@ impl Capabilities<'_> {
             specs.push(host_status_spec());
         }
         if self.web.is_some() {
-            specs.push(web_fetch_spec(self.bounds.hosts.as_deref()));
+            specs.push(web_fetch_spec(self.hosts.as_deref()));
         }
         specs
     }
 
-    /// Makes a call of one of them.
+    /// Makes a call of one of them, but for `web_fetch`.
     pub(crate) async fn call(&self, call: &ToolCall) -> ToolOutput {
         match call.name.as_str() {
             "notify_user" => notify_user(&call.arguments),
             "nothing_to_report" => nothing_to_report(&call.arguments),
             "host_status" if self.local_access => self.host_status().await,
-            WEB_FETCH => self.web_fetch(&call.arguments).await,
             other => ToolOutput::error(format!("there is no tool `{other}`")),
         }
     }
@@ -65,7 +64,8 @@ impl Capabilities<'_> {
 }
 
 impl Capabilities<'_> {
-    async fn web_fetch(&self, arguments: &Value) -> ToolOutput {
+    /// Fetches a page from where it may be now.
+    pub(crate) async fn web_fetch(&self, arguments: &Value, bounds: UrlBounds) -> ToolOutput {
         let Some(web) = &self.web else {
             return ToolOutput::error("pages cannot be fetched in this run");
         };
@@ -74,8 +74,8 @@ impl Capabilities<'_> {
         };
         let ask = FetchAsk {
             url: url.to_owned(),
-            allow_networks: self.bounds.allow_networks.clone(),
-            hosts: self.bounds.hosts.clone(),
+            allow_networks: bounds.allow_networks,
+            hosts: bounds.hosts,
         };
         match web.fetch(&ask).await {
             Ok(page) => ToolOutput {

@@ -41,7 +41,7 @@ use crate::ledger::Ledger;
 use crate::offer::{Offered, offers};
 use crate::outside::Outside;
 use crate::patience::patiently;
-use crate::privacy::{bounds, watch_bounds};
+use crate::privacy::watch_bounds;
 use crate::stopping::StopSign;
 use crate::watcher::{look, notice, shown};
 
@@ -278,15 +278,16 @@ impl Run<'_> {
         (offered, specs): (Vec<Offered>, Vec<ToolSpec>),
     ) -> Belt<'b> {
         let reads_private = !offered.is_empty() || self.watches_a_file();
-        let bounds = bounds(&self.claim.bot, plan, reads_private);
-        let no_host = bounds.hosts.as_ref().is_some_and(Vec::is_empty);
+        let hosts = self.claim.bot.web_bounds(reads_private);
+        let no_host = hosts.as_ref().is_some_and(Vec::is_empty);
         let web = self.parts.web.clone().filter(|_| !no_host);
         Belt {
+            reads_private,
             built_in: Capabilities {
                 observe: &*self.parts.observe,
                 local_access: plan.local_access,
                 web,
-                bounds,
+                hosts,
             },
             outside: Outside {
                 ledger: &self.ledger,

@@ -12,8 +12,8 @@ use heartbeat_domain::ids::{BotId, ToolServerId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::tool::{Permission, Tool, ToolServer};
 use heartbeat_store::kill_point;
-use heartbeat_store::verbs::Reachable;
-use heartbeat_tools::{CallEnd, HandCall, Server};
+use heartbeat_store::verbs::{BotRef, Reachable};
+use heartbeat_tools::{CallEnd, HandCall, Server, UrlBounds};
 use jiff::SignedDuration;
 
 use crate::belt::Handling;
@@ -21,6 +21,7 @@ use crate::journal::{effect_id, halt};
 use crate::ledger::Ledger;
 use crate::offer::Offered;
 use crate::patience::patiently;
+use crate::privacy::bounds;
 
 /// How long a call waits for a lease that has run out to be renewed; a keeper renews every 3 s.
 const LEASE_PATIENCE: SignedDuration = SignedDuration::from_secs(5);
@@ -189,6 +190,17 @@ impl Outside<'_> {
             }
             waiter.wait_until(now + LOOK_AGAIN).await;
         }
+    }
+
+    /// A fresh look at where a page may be fetched from.
+    pub(crate) async fn web_bounds(&self, reads_private: bool) -> Result<UrlBounds, Halt> {
+        let parts = self.ledger.parts;
+        let project_id = self.ledger.hold.project_id;
+        let found = patiently(&*parts.waiter, || {
+            parts.store.bot(project_id, BotRef::Id(self.bot_id))
+        });
+        let bot = found.await.map_err(halt)?;
+        Ok(bounds(&bot, self.plan, reads_private))
     }
 
     /// A fresh look at the agent's servers.

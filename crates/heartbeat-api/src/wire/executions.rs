@@ -197,7 +197,7 @@ pub struct StepObject {
 
 impl From<Step> for StepObject {
     fn from(step: Step) -> Self {
-        let begun = step.begun_at.as_millisecond();
+        let (begun, result) = (step.begun_at.as_millisecond(), step.shown_result());
         let review = step.review;
         Self {
             seq: step.seq,
@@ -206,7 +206,7 @@ impl From<Step> for StepObject {
             state: step.state.as_str(),
             name: step.name,
             intent: step.intent,
-            result: step.result,
+            result,
             notes: step.notes,
             effect_id: step.effect_id,
             repeat: step.repeat.map(|repeat| repeat.as_str()),

@@ -175,7 +175,7 @@ fn print_step(step: &Step, out: &mut Out) {
     if step.kind != StepKind::Turn {
         out.line(&format!("       in   {}", step.intent));
     }
-    if let Some(result) = &step.result {
+    if let Some(result) = step.shown_result() {
         out.line(&format!("       out  {result}"));
     }
     if let Some(at) = step.late_sent_at {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::{Api, texts};
 use crate::support::home::Home;
-use crate::support::wait::beside;
+use crate::support::wait::{beside, within};
 
 /// What the private tool returns.
 const PRIVATE: &str = "canary-7731-private";
@@ -183,7 +183,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let model = obedient().await;
+        Self::on(obedient().await).await
+    }
+
+    async fn on(model: ModelServer) -> Self {
         let home = Home::new().with_openai(&model);
         let api = home.api().await;
         let bot = api.bot("Scout", "openai/obedient").await;
@@ -466,5 +469,41 @@ async fn a_tool_server_that_sends_its_callers_elsewhere_takes_no_header_along() 
     assert!(!trap.seen().is_empty(), "it was asked");
     assert_eq!(evil.seen(), [""; 0]);
     assert!(!made.to_string().contains(SECRET), "{made:#}");
+    scene.api.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_that_a_person_shortens_holds_from_the_next_page_on() {
+    let good = Host::start(|_| "A page.".into_response()).await;
+    let vault = vault(String::new(), "Reads.".to_owned()).await;
+    let go = Arc::new(tokio::sync::Notify::new());
+    let fetch = |path: &str| {
+        let url = format!("{}/{path}", good.url);
+        Reply::call("web_fetch", json!({ "url": url }))
+    };
+    let script = [
+        fetch("first"),
+        Reply::hold_until(&go, fetch("second")),
+        Reply::say("done"),
+    ];
+    let model = ModelServer::start(script).await;
+    let scene = Scene::on(model).await;
+    scene.give(&vault).await;
+    scene.list_hosts(json!([good.name()])).await;
+    let fields = json!({ "prompt": "Read.", "label": "Read" });
+    let heartbeat = scene.api.configure(&scene.bot, fields).await;
+    let execution = scene.api.begin(&heartbeat).await;
+    within("the second turn", scene.model.wait_for_requests(2)).await;
+    assert_eq!(good.seen().len(), 1);
+    scene.list_hosts(json!([])).await;
+    go.notify_one();
+    let log = scene.api.ended(&scene.bot, &execution).await;
+    assert_eq!(
+        good.seen().len(),
+        1,
+        "the second page was not fetched: {log:#}"
+    );
+    let fetched = results(&log, "web_fetch");
+    assert!(fetched[1].contains("web_hosts"), "{fetched:?}");
     scene.api.server.stop().await;
 }

@@ -95,6 +95,23 @@ async fn agents_and_heartbeats_are_made_shown_changed_and_deleted() {
     world
         .shows("bot update scout --instruction \"Be brief.\"", &["scout"])
         .await;
+    let hosts = "bot update scout --web-hosts docs.example.org,api.example:8443";
+    world
+        .shows(hosts, &["docs.example.org, api.example:8443"])
+        .await;
+    world
+        .shows("bot update scout --web-hosts none", &["web hosts  none"])
+        .await;
+    world
+        .shows("bot update scout --web-hosts any", &["any, none once"])
+        .await;
+    world
+        .fails(
+            "bot update scout --web-hosts https://a.example",
+            2,
+            "no host",
+        )
+        .await;
     let bot = world.json("bot read scout").await["bot"].clone();
     assert_eq!(bot["instruction"], "Be brief.");
 

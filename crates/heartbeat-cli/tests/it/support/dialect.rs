@@ -173,6 +173,11 @@ pub(crate) async fn uses_its_tools(dialect: Dialect) {
         asked[1].text.contains("free_percent"),
         "the model sees what the tool saw"
     );
+    assert!(
+        steps
+            .iter()
+            .all(|step| step["result"].get("echo").is_none())
+    );
     work.api.server.stop().await;
 }
 
