@@ -10,7 +10,7 @@ use crate::tool_args::ToolCommand;
 #[derive(Debug, Parser)]
 #[command(name = "heartbeat", version, about, propagate_version = true)]
 pub(crate) struct Args {
-    /// Database: sqlite://heartbeat.db, or sqlite:///absolute/path.db
+    /// Database: sqlite://heartbeat.db, sqlite:///absolute/path.db or postgres://user@host/name
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database: Option<String>,
     /// Settings file; `heartbeat config default` prints one
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Print a link that signs in to the pages, once, within 15 minutes
-    Login(Within),
+    Login(LoginArgs),
     /// Agents
     #[command(subcommand)]
     Bot(BotCommand),
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Usage(UsageArgs),
     /// Messages to people
     Inbox(InboxArgs),
+    /// Nodes of the database: which are at work, how busy they are, how far their clocks are off
+    Nodes,
     /// Look for what is wrong, and say what to do
     Doctor,
     /// Settings
@@ -103,6 +105,16 @@ pub(crate) struct Within {
     /// Project, by name or id; may be left out where there is only one
     #[arg(long)]
     pub(crate) project: Option<String>,
+}
+
+/// `heartbeat login`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LoginArgs {
+    #[command(flatten)]
+    pub(crate) within: Within,
+    /// Also show what is the installation's, such as its nodes; not for customers
+    #[arg(long)]
+    pub(crate) operator: bool,
 }
 
 /// `heartbeat project`.

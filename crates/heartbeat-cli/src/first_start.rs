@@ -80,7 +80,7 @@ pub(crate) async fn greet(
         out.line("Sign in: `heartbeat login` prints a link.");
         return Ok(());
     }
-    let code = control.create_sign_in(first.project.id).await?;
+    let code = control.create_operator_sign_in(first.project.id).await?;
     let mut text = format!("Sign in (once, within 15 minutes): {base}/login?code={code}\n");
     if let Some(api_key) = &first.api_key {
         let id = first.project.id;

@@ -37,8 +37,8 @@ impl Node {
     /// # Errors
     /// The store stayed unavailable.
     pub async fn start(parts: Parts, name: &str) -> Result<Self, StoreError> {
-        let keeper = Keeper::register(&parts, name).await?;
         let crew = Crew::new(parts.settings.slots);
+        let keeper = Keeper::register(&parts, name, &crew).await?;
         let caretaker = Arc::new(Caretaker::default());
         Ok(Self {
             parts,

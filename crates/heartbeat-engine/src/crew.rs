@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 pub struct Crew {
     /// Each execution holds one; a beat claims no more than are free.
     slots: Arc<Semaphore>,
+    /// How many there are.
+    size: usize,
     /// All tasks, chores included, so that a shutdown can wait for the last of them.
     tasks: TaskTracker,
     /// Told whenever a task ends, so that a pulse that waited for a slot looks again.
@@ -26,10 +28,21 @@ impl Crew {
     pub fn new(slots: usize) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(slots)),
+            size: slots,
             tasks: TaskTracker::new(),
             freed: Arc::default(),
             killed: CancellationToken::new(),
         }
+    }
+
+    /// How many slots there are, and how many of them are taken.
+    #[must_use]
+    pub fn taken(&self) -> (u32, u32) {
+        let whole = |slots: usize| u32::try_from(slots).unwrap_or(u32::MAX);
+        (
+            whole(self.size),
+            whole(self.size.saturating_sub(self.free())),
+        )
     }
 
     /// Slots that are free.

@@ -46,10 +46,12 @@ impl Pulse {
     /// Beats until the shutdown, then drains. A lost lease starts a new incarnation.
     ///
     /// # Errors
-    /// The store stayed unavailable when a node was to be registered.
+    /// The store refused to register a node.
     pub async fn run(&self) -> Result<(), StoreError> {
         while !self.shutdown.is_cancelled() {
-            let node = Node::start(self.parts.clone(), &self.name).await?;
+            let Some(node) = self.start().await? else {
+                continue;
+            };
             let kept = node.keeper().clone();
             let never = CancellationToken::new();
             tokio::select! {
@@ -58,6 +60,23 @@ impl Pulse {
             }
         }
         Ok(())
+    }
+
+    /// A new incarnation; none yet while the store is unavailable.
+    async fn start(&self) -> Result<Option<Node>, StoreError> {
+        match Node::start(self.parts.clone(), &self.name).await {
+            Ok(node) => Ok(Some(node)),
+            Err(error @ StoreError::Unavailable(_)) => {
+                tracing::warn!(%error, "The node is not registered yet; it is tried again");
+                let waiter = &self.parts.waiter;
+                tokio::select! {
+                    () = waiter.wait_until(waiter.now() + AFTER_A_FAILURE) => {}
+                    () = self.shutdown.cancelled() => {}
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn beat_on(&self, node: &Node) {
@@ -94,14 +113,13 @@ impl Pulse {
     async fn drain(&self, node: &Node) {
         let waiter = &self.parts.waiter;
         let patience_ends = waiter.now() + self.parts.settings.drain;
-        let stopped = CancellationToken::new();
         tokio::select! {
             () = node.crew().drained() => {}
             () = waiter.wait_until(patience_ends) => {
                 tracing::info!("Executions under way are given back; they go on at the next start");
                 node.crew().kill().await;
             }
-            () = node.keeper().keep(&stopped) => lost(node).await,
+            () = node.keeper().keep_draining() => lost(node).await,
         }
         node.keeper().end().await;
     }

@@ -6,7 +6,7 @@
 //! With the feature `kill-points`, which only rehearsals have, `HEARTBEAT_CLOCK=60@T1=T2` gives every
 //! process a clock that showed T2 at T1 and runs sixty times as fast since; both in milliseconds.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,8 @@ pub struct SystemClock {
     latest: AtomicI64,
     /// In milliseconds.
     offset: AtomicI64,
+    /// Whether the offset was measured, and not given.
+    is_measured: AtomicBool,
 }
 
 impl Default for SystemClock {
@@ -35,6 +37,7 @@ impl SystemClock {
         Self {
             latest: AtomicI64::new(i64::MIN),
             offset: AtomicI64::new(millis(offset)),
+            is_measured: AtomicBool::new(false),
         }
     }
 
@@ -52,6 +55,7 @@ impl SystemClock {
     /// have to run backwards.
     pub fn set_offset(&self, offset: SignedDuration) {
         self.offset.store(millis(offset), Ordering::Release);
+        self.is_measured.store(true, Ordering::Release);
     }
 
     /// By how much `now` is ahead of the wall clock.
@@ -85,6 +89,11 @@ const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 impl Waiter for SystemClock {
     fn now(&self) -> Timestamp {
         Clock::now(self)
+    }
+
+    fn clock_offset(&self) -> Option<SignedDuration> {
+        let is_measured = self.is_measured.load(Ordering::Acquire);
+        is_measured.then(|| self.offset())
     }
 
     async fn wait_until(&self, at: Timestamp) {

@@ -79,6 +79,7 @@ pub fn router(web: Web) -> Router {
         .route("/usage", get(pages::usage::show))
         .route("/inbox", get(pages::inbox::show))
         .route("/inbox/{id}/ack", post(pages::inbox::acknowledge))
+        .route("/nodes", get(pages::nodes::show))
         .route("/live", get(pages::live::follow))
         .route("/assets/{name}", get(assets::serve))
         .route_layer(DefaultBodyLimit::max(FORM_BYTES_MAX))

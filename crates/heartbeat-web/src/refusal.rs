@@ -44,6 +44,16 @@ impl Refusal {
         )
     }
 
+    /// A page that is the installation's and no project's.
+    pub(crate) fn operators_only() -> Self {
+        Self::told(
+            StatusCode::FORBIDDEN,
+            "For the operator",
+            "This page is about the whole installation. Whoever runs it signs in with the link of \
+             `heartbeat login --operator`.",
+        )
+    }
+
     fn told(status: StatusCode, title: &'static str, message: impl Into<String>) -> Self {
         Self::Told {
             status,

@@ -13,6 +13,8 @@ use crate::{Web, WebSettings, guard, token};
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) project: Project,
+    /// Whether they also see what is the installation's.
+    pub(crate) is_operator: bool,
     pub(crate) secret: String,
 }
 
@@ -23,10 +25,14 @@ impl FromRequestParts<Web> for Session {
         let secret = Cookie::Session
             .read(&parts.headers, &web.settings)
             .ok_or(Refusal::SignedOut)?;
-        let project_id = web.control.session(&secret).await?;
-        let project_id = project_id.ok_or(Refusal::SignedOut)?;
-        let project = web.control.store().project(project_id).await?;
-        Ok(Self { project, secret })
+        let visit = web.control.session(&secret).await?;
+        let visit = visit.ok_or(Refusal::SignedOut)?;
+        let project = web.control.store().project(visit.project_id).await?;
+        Ok(Self {
+            project,
+            is_operator: visit.is_operator,
+            secret,
+        })
     }
 }
 

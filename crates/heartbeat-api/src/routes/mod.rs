@@ -7,6 +7,7 @@ mod bots;
 mod executions;
 mod health;
 mod heartbeats;
+mod nodes;
 mod notifications;
 mod preview;
 mod projects;
@@ -35,6 +36,7 @@ pub(crate) fn all(api: &Api) -> OpenApiRouter<Api> {
         .merge(tools::routes())
         .merge(projects::routes())
         .merge(usage::routes())
+        .merge(nodes::routes())
         .route_layer(from_fn_with_state(api.clone(), auth::admit));
     OpenApiRouter::with_openapi(openapi::frame(api.version))
         .merge(keyed)

@@ -7,6 +7,7 @@
 pub mod bots;
 pub mod executions;
 pub mod heartbeats;
+pub mod nodes;
 pub mod notifications;
 pub mod projects;
 pub mod stats;

@@ -11,6 +11,7 @@ mod captured;
 mod contract;
 mod executions;
 mod heartbeats;
+mod nodes;
 mod notifications;
 mod preview;
 mod projects;

@@ -10,7 +10,7 @@ use heartbeat_agent::Waiter;
 use heartbeat_api::{Api, ApiLimits, router};
 use heartbeat_domain::bot::BotChange;
 use heartbeat_domain::budget::{Ask, Rates};
-use heartbeat_domain::claim::{Hold, LEASE, Node};
+use heartbeat_domain::claim::{Hold, LEASE, Node, NodeWork};
 use heartbeat_domain::execution::{Ending, Outcome};
 use heartbeat_domain::ids::{BotId, IdSource, NodeId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
@@ -248,10 +248,12 @@ impl World {
         let node = Node {
             id,
             name: "node".into(),
+            version: "1.2.3".into(),
             started_at: now,
             awake_since: START.parse().unwrap(),
             lease_until: now + LEASE,
             ended_at: None,
+            work: NodeWork::default(),
         };
         self.store.register_node(&node, now).await.unwrap();
         id

@@ -5,19 +5,22 @@ use heartbeat_store::Address;
 use heartbeat_store::sqlite::announced_at;
 use serde_json::json;
 
-use crate::args::Within;
+use crate::args::LoginArgs;
 use crate::config::Config;
 use crate::output::Out;
 
 /// Prints a link that signs in once.
 pub(crate) async fn run(
-    within: &Within,
+    ask: &LoginArgs,
     control: &Control,
     config: &Config,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let project = control.pick_project(within.project.as_deref()).await?;
-    let code = control.create_sign_in(project.id).await?;
+    let project = control.pick_project(ask.within.project.as_deref()).await?;
+    let code = match ask.operator {
+        true => control.create_operator_sign_in(project.id).await?,
+        false => control.create_sign_in(project.id).await?,
+    };
     let now = control.now();
     let is_served = control
         .store()

@@ -9,6 +9,7 @@ mod heartbeats;
 mod inbox;
 mod login;
 pub(crate) mod next;
+mod nodes;
 mod projects;
 mod reach;
 mod schedule;
@@ -55,7 +56,8 @@ async fn dispatch(
     match command {
         Command::Project(ask) => projects::run(ask, control, out).await?,
         Command::Key(ask) => projects::key(ask, control, out).await?,
-        Command::Login(within) => login::run(&within, control, config, out).await?,
+        Command::Nodes => nodes::run(control, out).await?,
+        Command::Login(ask) => login::run(&ask, control, config, out).await?,
         Command::Bot(ask) => bots::run(ask, control, config, out).await?,
         Command::Tool(ask) => return tools::run(ask, control, out).await,
         Command::Configure(ask) => heartbeats::configure(*ask, control, out).await?,

@@ -67,6 +67,56 @@ async fn serve_on_a_server_does_real_work_and_the_commands_work_beside_it() {
     assert!(refused.stderr.contains("the sealing key"), "{refused:?}");
 }
 
+/// The nodes of the database, newest first, as the command lists them.
+async fn listed(home: &Home) -> Vec<Value> {
+    let list = home.run(&["nodes", "--json"]).await.json();
+    list["nodes"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn the_nodes_of_a_database_are_listed_while_they_work_and_after_they_stopped() {
+    let done = Arc::new(Notify::new());
+    let model = ModelServer::start([Reply::hold_until(&done, Reply::say("HEARTBEAT_OK"))]).await;
+    let home = home().with_openai(&model);
+    let (one, bot, heartbeat) = first_node(&home).await;
+    let execution = one.begin(&heartbeat).await;
+    within("the turn", model.wait_for_requests(1)).await;
+    let two = another_node(&home, &one).await;
+    let busy = until("a renewal that says how busy the node is", || async {
+        let nodes = listed(&home).await;
+        (nodes.len() == 2 && nodes[1]["slots_used"] == 1).then_some(nodes)
+    })
+    .await;
+    for (node, pid) in busy.iter().zip([two.server.pid(), one.server.pid()]) {
+        assert_eq!(node["status"], "live", "{node:#}");
+        assert!(node["name"].as_str().unwrap().ends_with(&format!(":{pid}")));
+        assert_eq!(node["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(node["slots"], 1_000);
+        let offset = node["clock_offset_ms"].as_i64().unwrap();
+        assert!(offset.abs() < 250, "one machine has one clock: {node:#}");
+    }
+    one.server.signal("INT").await;
+    until("a node that drains", || async {
+        let nodes = listed(&home).await;
+        (nodes[1]["status"] == "draining").then_some(())
+    })
+    .await;
+    done.notify_one();
+    until("a node that has ended", || async {
+        let nodes = listed(&home).await;
+        (nodes[1]["status"] == "ended" && nodes[0]["status"] == "live").then_some(())
+    })
+    .await;
+    let log = two.ended(&bot, &execution).await;
+    assert_eq!(log["log"]["status"], "success", "{log:#}");
+    let table = home.run(&["nodes"]).await.ok();
+    assert!(
+        table.contains("STATUS") && table.contains("ended"),
+        "{table}"
+    );
+    two.server.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_triggered_on_one_node_is_answered_whichever_carries_it_out() {
     let model = ModelServer::answering(|_| Reply::say("HEARTBEAT_OK")).await;

@@ -2,7 +2,7 @@
 
 use heartbeat_domain::admission::{Admission, admit, catch_up_limit};
 use heartbeat_domain::bot::{Bot, Project};
-use heartbeat_domain::claim::{Claim, Hold, LEASE, Node};
+use heartbeat_domain::claim::{Claim, Hold, LEASE, Liveness, Node, NodeWork};
 use heartbeat_domain::execution::Trigger;
 use heartbeat_domain::heartbeat::{Heartbeat, Pause, ScheduleFields, Settings};
 use heartbeat_domain::ids::NodeId;
@@ -275,10 +275,12 @@ fn a_node_is_live_until_its_lease_ends_and_never_by_a_lease_from_the_far_future(
     let node = |lease_until, ended_at| Node {
         id: NODE,
         name: "here".into(),
+        version: "1.2.3".into(),
         started_at: clock("09:00:00"),
         awake_since: clock("09:00:00"),
         lease_until,
         ended_at,
+        work: NodeWork::default(),
     };
     let now = clock("10:00:00");
     let millisecond = SignedDuration::from_millis(1);
@@ -287,4 +289,29 @@ fn a_node_is_live_until_its_lease_ends_and_never_by_a_lease_from_the_far_future(
     assert!(!node(now, None).is_live(now));
     assert!(!node(now + LEASE, Some(now)).is_live(now));
     assert!(!node(now + LEASE + LEASE + millisecond, None).is_live(now));
+}
+
+#[test]
+fn a_node_says_how_it_is_and_when_it_last_renewed() {
+    let now = clock("10:00:00");
+    let mut node = Node {
+        id: NODE,
+        name: "here".into(),
+        version: "1.2.3".into(),
+        started_at: clock("09:00:00"),
+        awake_since: clock("09:00:00"),
+        lease_until: now + LEASE,
+        ended_at: None,
+        work: NodeWork::default(),
+    };
+    assert_eq!(
+        (node.renewed_at(), node.liveness(now)),
+        (now, Liveness::Live)
+    );
+    assert_eq!(node.liveness(now + LEASE), Liveness::Silent);
+    node.work.is_draining = true;
+    assert_eq!(node.liveness(now), Liveness::Draining);
+    assert_eq!(node.liveness(now + LEASE), Liveness::Silent);
+    node.ended_at = Some(now);
+    assert_eq!(node.liveness(now), Liveness::Ended);
 }

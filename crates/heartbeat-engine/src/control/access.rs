@@ -4,7 +4,7 @@ use heartbeat_domain::bot::Project;
 use heartbeat_domain::ids::{KeyId, ProjectId};
 use heartbeat_domain::violation::Violation;
 use heartbeat_store::StoreError;
-use heartbeat_store::verbs::{Key, KeyScope};
+use heartbeat_store::verbs::{Key, KeyScope, Visit};
 use jiff::SignedDuration;
 
 use super::{Control, Result};
@@ -80,10 +80,32 @@ impl Control {
     /// # Errors
     /// There is no such project.
     pub async fn create_sign_in(&self, project_id: ProjectId) -> Result<String> {
+        let is_operator = false;
+        self.create_visit(Visit {
+            project_id,
+            is_operator,
+        })
+        .await
+    }
+
+    /// The same for whoever runs the installation: they also see its nodes.
+    ///
+    /// # Errors
+    /// There is no such project.
+    pub async fn create_operator_sign_in(&self, project_id: ProjectId) -> Result<String> {
+        let is_operator = true;
+        self.create_visit(Visit {
+            project_id,
+            is_operator,
+        })
+        .await
+    }
+
+    async fn create_visit(&self, visit: Visit) -> Result<String> {
         let code = secret::generate(&self.ids, "");
         let expires_at = self.now() + SIGN_IN_LASTS;
         self.store
-            .create_sign_in(&secret::hash(&code), project_id, expires_at)
+            .create_sign_in(&secret::hash(&code), visit, expires_at)
             .await?;
         Ok(code)
     }
@@ -92,7 +114,7 @@ impl Control {
     ///
     /// # Errors
     /// The store is unavailable.
-    pub async fn sign_in(&self, code: &str) -> Result<Option<(ProjectId, String)>> {
+    pub async fn sign_in(&self, code: &str) -> Result<Option<(Visit, String)>> {
         let session = secret::generate(&self.ids, "");
         let now = self.now();
         let (code, hash) = (secret::hash(code), secret::hash(&session));
@@ -100,14 +122,14 @@ impl Control {
             .store
             .redeem_sign_in(&code, &hash, now + SESSION_LASTS, now)
             .await?;
-        Ok(redeemed.map(|project_id| (project_id, session)))
+        Ok(redeemed.map(|visit| (visit, session)))
     }
 
-    /// The project of a session's secret.
+    /// Whose a session's secret is.
     ///
     /// # Errors
     /// The store is unavailable.
-    pub async fn session(&self, session: &str) -> Result<Option<ProjectId>> {
+    pub async fn session(&self, session: &str) -> Result<Option<Visit>> {
         self.store
             .find_session(&secret::hash(session), self.now())
             .await

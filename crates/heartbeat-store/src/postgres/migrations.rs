@@ -42,6 +42,8 @@ migrations! {
     20 "0020_members",
     21 "0021_credit_ledger",
     22 "0022_web_hosts",
+    23 "0023_node_work",
+    24 "0024_operators",
 }
 
 /// Whether our first table is there, and any other: both as of one moment, since another node may be

@@ -36,6 +36,7 @@ CREATE TABLE sign_ins (
     project_id uuid NOT NULL,
     expires_at bigint NOT NULL,
     session_hash bytea,
+    operator boolean NOT NULL,
     CONSTRAINT sign_ins_hash_is_sha256 CHECK ((length(hash) = 32)),
     CONSTRAINT sign_ins_pkey PRIMARY KEY (hash),
     CONSTRAINT sign_ins_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
@@ -45,6 +46,7 @@ CREATE TABLE sessions (
     hash bytea NOT NULL,
     project_id uuid NOT NULL,
     expires_at bigint NOT NULL,
+    operator boolean NOT NULL,
     CONSTRAINT sessions_hash_is_sha256 CHECK ((length(hash) = 32)),
     CONSTRAINT sessions_pkey PRIMARY KEY (hash),
     CONSTRAINT sessions_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
@@ -76,6 +78,11 @@ CREATE TABLE nodes (
     awake_since bigint NOT NULL,
     lease_until bigint NOT NULL,
     ended_at bigint,
+    version text NOT NULL,
+    slots bigint NOT NULL,
+    busy bigint NOT NULL,
+    draining boolean NOT NULL,
+    clock_offset_ms bigint,
     CONSTRAINT nodes_pkey PRIMARY KEY (id)
 );
 

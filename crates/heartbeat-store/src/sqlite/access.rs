@@ -15,7 +15,7 @@ use super::tx::{Tx, sql};
 use super::{SqliteStore, standing};
 use crate::StoreError;
 use crate::error::Thing;
-use crate::verbs::{Access, Key, KeyScope, Result, SecretHash};
+use crate::verbs::{Access, Key, KeyScope, Result, SecretHash, Visit};
 
 const INSERT: &str = "INSERT INTO projects (id, name, plan, paused_at, created_at) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
@@ -41,17 +41,19 @@ const INSERT_KEY: &str = "INSERT INTO keys (project_id, id, scope, hash, created
 
 const FIND_KEY: &str = "SELECT id, project_id, scope FROM keys WHERE hash = $1";
 
-const INSERT_SIGN_IN: &str = "INSERT INTO sign_ins (hash, project_id, expires_at) \
-    VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
+const INSERT_SIGN_IN: &str = "INSERT INTO sign_ins (hash, project_id, operator, expires_at) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING";
 
-const SIGN_IN: &str = "SELECT project_id, expires_at, session_hash FROM sign_ins WHERE hash = $1";
+const SIGN_IN: &str = "SELECT project_id, operator, expires_at, session_hash FROM sign_ins \
+    WHERE hash = $1";
 
 const USE_SIGN_IN: &str = "UPDATE sign_ins SET session_hash = $2 WHERE hash = $1";
 
-const INSERT_SESSION: &str = "INSERT INTO sessions (hash, project_id, expires_at) \
-    VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
+const INSERT_SESSION: &str = "INSERT INTO sessions (hash, project_id, operator, expires_at) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING";
 
-const FIND_SESSION: &str = "SELECT project_id FROM sessions WHERE hash = $1 AND expires_at > $2";
+const FIND_SESSION: &str = "SELECT project_id, operator FROM sessions \
+    WHERE hash = $1 AND expires_at > $2";
 
 const END_SESSION: &str = "DELETE FROM sessions WHERE hash = $1";
 
@@ -106,11 +108,11 @@ impl Access for SqliteStore {
     async fn create_sign_in(
         &self,
         hash: &SecretHash,
-        project_id: ProjectId,
+        visit: Visit,
         expires_at: Timestamp,
     ) -> Result<()> {
         let hash = *hash;
-        self.write(move |tx| Box::pin(create_sign_in(tx, hash, project_id, expires_at)))
+        self.write(move |tx| Box::pin(create_sign_in(tx, hash, visit, expires_at)))
             .await
     }
 
@@ -120,21 +122,20 @@ impl Access for SqliteStore {
         session: &SecretHash,
         session_expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Option<ProjectId>> {
+    ) -> Result<Option<Visit>> {
         let (code, session) = (*code, (*session, session_expires_at));
         self.write(move |tx| Box::pin(redeem(tx, code, session, now)))
             .await
     }
 
-    async fn find_session(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<ProjectId>> {
+    async fn find_session(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Visit>> {
         let mut conn = self.read().await?;
         let statement = sql(FIND_SESSION).bind(hash.to_vec()).bind(ms(now));
         let row = statement
             .fetch_optional(&mut *conn)
             .await
             .map_err(|error| failure(&error))?;
-        row.map(|row| Ok(ProjectId(Cursor::new(&row).take()?)))
-            .transpose()
+        row.map(|row| visit(&mut Cursor::new(&row))).transpose()
     }
 
     async fn end_session(&self, hash: &SecretHash) -> Result<()> {
@@ -147,6 +148,13 @@ impl Access for SqliteStore {
         })
         .await
     }
+}
+
+fn visit(c: &mut Cursor<'_>) -> Result<Visit> {
+    Ok(Visit {
+        project_id: ProjectId(c.take()?),
+        is_operator: c.take()?,
+    })
 }
 
 fn scope(text: &str) -> Option<KeyScope> {
@@ -216,13 +224,14 @@ async fn create_key(tx: &mut Tx, key: Key, hash: SecretHash, now: Timestamp) -> 
 async fn create_sign_in(
     tx: &mut Tx,
     hash: SecretHash,
-    project_id: ProjectId,
+    visit: Visit,
     expires_at: Timestamp,
 ) -> Result<()> {
-    find(tx.conn(), project_id).await?;
+    find(tx.conn(), visit.project_id).await?;
     let statement = sql(INSERT_SIGN_IN)
         .bind(hash.to_vec())
-        .bind(project_id.0)
+        .bind(visit.project_id.0)
+        .bind(visit.is_operator)
         .bind(ms(expires_at));
     tx.write(statement).await?;
     Ok(())
@@ -233,14 +242,14 @@ async fn redeem(
     code: SecretHash,
     (session, expires_at): (SecretHash, Timestamp),
     now: Timestamp,
-) -> Result<Option<ProjectId>> {
+) -> Result<Option<Visit>> {
     let Some(row) = tx.find(sql(SIGN_IN).bind(code.to_vec())).await? else {
         return Ok(None);
     };
     let mut c = Cursor::new(&row);
-    let (project, code_expires_at) = (ProjectId(c.take()?), c.time()?);
+    let (visit, code_expires_at) = (visit(&mut c)?, c.time()?);
     match c.take::<Option<Vec<u8>>>()? {
-        Some(used) if used == session => return Ok(Some(project)),
+        Some(used) if used == session => return Ok(Some(visit)),
         Some(_) => return Ok(None),
         None if code_expires_at <= now => return Ok(None),
         None => {}
@@ -251,8 +260,9 @@ async fn redeem(
         .await?;
     let statement = sql(INSERT_SESSION)
         .bind(session.to_vec())
-        .bind(project.0)
+        .bind(visit.project_id.0)
+        .bind(visit.is_operator)
         .bind(ms(expires_at));
     tx.write(statement).await?;
-    Ok(Some(project))
+    Ok(Some(visit))
 }

@@ -1,7 +1,7 @@
 //! What happens to fires: nodes, claims, triggers, ends.
 
 use async_trait::async_trait;
-use heartbeat_domain::claim::{Claim, Hold, Node};
+use heartbeat_domain::claim::{Claim, Hold, Node, Renewal};
 use heartbeat_domain::execution::{Ending, Execution, Trigger};
 use heartbeat_domain::heartbeat::OpenRun;
 use heartbeat_domain::ids::{ExecutionId, NodeId, ProjectId};
@@ -54,8 +54,9 @@ impl Fires for SqliteStore {
             .await
     }
 
-    async fn renew_node(&self, id: NodeId, awake_since: Timestamp, now: Timestamp) -> Result<()> {
-        self.write(move |tx| Box::pin(nodes::renew(tx, id, awake_since, now)))
+    async fn renew_node(&self, renewal: &Renewal, now: Timestamp) -> Result<()> {
+        let renewal = *renewal;
+        self.write(move |tx| Box::pin(nodes::renew(tx, renewal, now)))
             .await
     }
 

@@ -1,6 +1,6 @@
 //! Nodes and their leases.
 
-use heartbeat_domain::claim::{LEASE, Node};
+use heartbeat_domain::claim::{LEASE, Node, NodeWork, Renewal};
 use heartbeat_domain::ids::NodeId;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
@@ -8,25 +8,35 @@ use sqlx::sqlite::SqliteRow;
 
 use super::failure::failure;
 use super::rows::{Cursor, ms, opt_ms};
-use super::tx::{Tx, sql};
+use super::tx::{Statement, Tx, sql};
 use crate::StoreError;
 use crate::error::Thing;
 use crate::verbs::Result;
 
-const INSERT: &str = "INSERT INTO nodes \
-    (id, name, started_at, awake_since, lease_until, ended_at) \
-    VALUES ($1, $2, $3, $4, $5, NULL) ON CONFLICT (id) DO NOTHING";
+/// What is read of a node.
+macro_rules! columns {
+    () => {
+        "id, name, version, started_at, awake_since, lease_until, ended_at, \
+         slots, busy, draining, clock_offset_ms"
+    };
+}
 
-const OPEN: &str = "SELECT id, name, started_at, awake_since, lease_until, ended_at FROM nodes \
-    WHERE ended_at IS NULL";
+const INSERT: &str = "INSERT INTO nodes (id, name, started_at, awake_since, lease_until, ended_at, \
+    version, slots, busy, draining, clock_offset_ms) \
+    VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING";
 
-const ONE: &str = "SELECT id, name, started_at, awake_since, lease_until, ended_at FROM nodes \
-    WHERE id = $1";
+const OPEN: &str = concat!("SELECT ", columns!(), " FROM nodes WHERE ended_at IS NULL");
 
-const LATELY: &str = "SELECT id, name, started_at, awake_since, lease_until, ended_at FROM nodes \
-    WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY started_at DESC, id DESC";
+const ONE: &str = concat!("SELECT ", columns!(), " FROM nodes WHERE id = $1");
 
-const RENEW: &str = "UPDATE nodes SET lease_until = $2, awake_since = $3 \
+const LATELY: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM nodes WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY started_at DESC, id DESC"
+);
+
+const RENEW: &str = "UPDATE nodes SET lease_until = $2, awake_since = $3, \
+    slots = $4, busy = $5, draining = $6, clock_offset_ms = $7 \
     WHERE id = $1 AND ended_at IS NULL";
 
 const END: &str = "UPDATE nodes SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
@@ -47,10 +57,17 @@ fn node(row: &SqliteRow) -> Result<Node> {
     Ok(Node {
         id: NodeId(c.take()?),
         name: c.take()?,
+        version: c.take()?,
         started_at: c.time()?,
         awake_since: c.time()?,
         lease_until: c.time()?,
         ended_at: c.find_time()?,
+        work: NodeWork {
+            slots: c.small()?,
+            busy: c.small()?,
+            is_draining: c.take()?,
+            clock_offset: c.take::<Option<i64>>()?.map(SignedDuration::from_millis),
+        },
     })
 }
 
@@ -86,6 +103,18 @@ pub(super) async fn end(tx: &mut Tx, id: NodeId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Binds what a node says of itself.
+fn work(statement: Statement<'_>, work: NodeWork) -> Statement<'_> {
+    let offset = work
+        .clock_offset
+        .map(|by| i64::try_from(by.as_millis()).unwrap_or(0));
+    statement
+        .bind(i64::from(work.slots))
+        .bind(i64::from(work.busy))
+        .bind(work.is_draining)
+        .bind(offset)
+}
+
 pub(super) async fn register(tx: &mut Tx, node: Node, now: Timestamp) -> Result<()> {
     let others = bury(tx, now).await?;
     let statement = sql(INSERT)
@@ -93,7 +122,9 @@ pub(super) async fn register(tx: &mut Tx, node: Node, now: Timestamp) -> Result<
         .bind(node.name)
         .bind(ms(node.started_at))
         .bind(ms(node.awake_since))
-        .bind(ms(now + LEASE));
+        .bind(ms(now + LEASE))
+        .bind(node.version);
+    let statement = work(statement, node.work);
     let is_new = tx.write(statement).await? > 0;
     if is_new && others.is_empty() {
         tx.write(sql(SPREAD).bind(ms(now))).await?;
@@ -101,17 +132,13 @@ pub(super) async fn register(tx: &mut Tx, node: Node, now: Timestamp) -> Result<
     Ok(())
 }
 
-pub(super) async fn renew(
-    tx: &mut Tx,
-    id: NodeId,
-    awake_since: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
+pub(super) async fn renew(tx: &mut Tx, renewal: Renewal, now: Timestamp) -> Result<()> {
+    let id = renewal.node_id;
     let statement = sql(RENEW)
         .bind(id.0)
         .bind(ms(now + LEASE))
-        .bind(ms(awake_since));
-    if tx.write(statement).await? > 0 {
+        .bind(ms(renewal.awake_since));
+    if tx.write(work(statement, renewal.work)).await? > 0 {
         return Ok(());
     }
     match tx.find(sql(ONE).bind(id.0)).await? {

@@ -32,7 +32,7 @@ CREATE TABLE sign_ins (
     hash BLOB NOT NULL,
     project_id BLOB NOT NULL,
     expires_at BIGINT NOT NULL,
-    session_hash BLOB,
+    session_hash BLOB, operator BOOLEAN NOT NULL DEFAULT FALSE,
     CONSTRAINT sign_ins_pkey PRIMARY KEY (hash),
     CONSTRAINT sign_ins_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id),
     CONSTRAINT sign_ins_hash_is_sha256 CHECK (length(hash) = 32)
@@ -41,7 +41,7 @@ CREATE TABLE sign_ins (
 CREATE TABLE sessions (
     hash BLOB NOT NULL,
     project_id BLOB NOT NULL,
-    expires_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL, operator BOOLEAN NOT NULL DEFAULT FALSE,
     CONSTRAINT sessions_pkey PRIMARY KEY (hash),
     CONSTRAINT sessions_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id),
     CONSTRAINT sessions_hash_is_sha256 CHECK (length(hash) = 32)
@@ -70,7 +70,7 @@ CREATE TABLE nodes (
     started_at BIGINT NOT NULL,
     awake_since BIGINT NOT NULL,
     lease_until BIGINT NOT NULL,
-    ended_at BIGINT,
+    ended_at BIGINT, version TEXT NOT NULL DEFAULT '', slots INTEGER NOT NULL DEFAULT 0, busy INTEGER NOT NULL DEFAULT 0, draining BOOLEAN NOT NULL DEFAULT FALSE, clock_offset_ms INTEGER,
     CONSTRAINT nodes_pkey PRIMARY KEY (id),
     CONSTRAINT nodes_id_is_a_uuid CHECK (length(id) = 16)
 );

@@ -45,6 +45,15 @@ pub struct Key {
     pub scope: KeyScope,
 }
 
+/// Whose pages somebody who signs in sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The project.
+    pub project_id: ProjectId,
+    /// Whether they also see what is the installation's and no project's, such as its nodes.
+    pub is_operator: bool,
+}
+
 /// Projects, keys, sign-in codes and sessions.
 #[async_trait]
 pub trait Access: Send + Sync {
@@ -72,7 +81,7 @@ pub trait Access: Send + Sync {
     async fn create_sign_in(
         &self,
         hash: &SecretHash,
-        project_id: ProjectId,
+        visit: Visit,
         expires_at: Timestamp,
     ) -> Result<()>;
 
@@ -84,10 +93,10 @@ pub trait Access: Send + Sync {
         session: &SecretHash,
         session_expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Option<ProjectId>>;
+    ) -> Result<Option<Visit>>;
 
-    /// The project of a session that has not expired.
-    async fn find_session(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<ProjectId>>;
+    /// Whose session that is, if it has not expired.
+    async fn find_session(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Visit>>;
 
     /// Ends a session. Idempotent.
     async fn end_session(&self, hash: &SecretHash) -> Result<()>;

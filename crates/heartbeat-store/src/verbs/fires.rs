@@ -1,7 +1,7 @@
 //! What happens to fires: nodes, claims, triggers, ends.
 
 use async_trait::async_trait;
-use heartbeat_domain::claim::{Claim, Hold, Node};
+use heartbeat_domain::claim::{Claim, Hold, Node, Renewal};
 use heartbeat_domain::execution::{Ending, Execution};
 use heartbeat_domain::ids::{ExecutionId, NodeId, ProjectId};
 use heartbeat_domain::reason::Reason;
@@ -47,9 +47,9 @@ pub trait Fires: Send + Sync {
     /// time. Idempotent under the node's id.
     async fn register_node(&self, node: &Node, now: Timestamp) -> Result<()>;
 
-    /// Renews a node's lease, even late, as long as nobody took over. `awake_since` replaces the
-    /// stored one. `Fenced` once another node found this one dead.
-    async fn renew_node(&self, id: NodeId, awake_since: Timestamp, now: Timestamp) -> Result<()>;
+    /// Renews a node's lease, even late, as long as nobody took over. What it says of itself
+    /// replaces what is stored. `Fenced` once another node found this one dead.
+    async fn renew_node(&self, renewal: &Renewal, now: Timestamp) -> Result<()>;
 
     /// Ends a node's lease at once; what it still holds may be taken over. Idempotent.
     async fn end_node(&self, id: NodeId, now: Timestamp) -> Result<()>;

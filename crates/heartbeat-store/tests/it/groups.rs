@@ -66,6 +66,7 @@ group! { fires:
     a_node_whose_lease_has_passed_claims_nothing,
     a_late_renewal_holds_until_somebody_took_over,
     an_execution_of_a_dead_node_is_taken_over_and_the_dead_is_fenced,
+    a_node_is_listed_with_what_it_last_said_of_itself,
     a_node_that_ends_gives_its_executions_back_at_once,
     a_released_execution_is_claimable_at_once,
     finishing_again_gives_the_first_answer_and_one_effect,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use heartbeat_domain::bot::{Bot, Project};
 use heartbeat_domain::budget::{Ask, Rates};
-use heartbeat_domain::claim::{Claim, Hold, Node};
+use heartbeat_domain::claim::{Claim, Hold, Node, NodeWork, Renewal};
 use heartbeat_domain::execution::{BreakerEffect, Ending, Execution, Outcome};
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch};
 use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, IdSource, NodeId, ProjectId};
@@ -137,10 +137,12 @@ impl World {
         let node = Node {
             id: NodeId::new(&self.ids, now),
             name: "test".into(),
+            version: "1.2.3".into(),
             started_at: now,
             awake_since: now,
             lease_until: now,
             ended_at: None,
+            work: NodeWork::default(),
         };
         self.store.register_node(&node, now).await.unwrap();
         node.id
@@ -148,7 +150,8 @@ impl World {
 
     /// Renews a node's lease.
     pub(crate) async fn renew(&self, node: NodeId, now: Timestamp) {
-        self.store.renew_node(node, start(), now).await.unwrap();
+        let renewal = renewal(node);
+        self.store.renew_node(&renewal, now).await.unwrap();
     }
 
     /// An enabled heartbeat every `minutes` minutes.
@@ -295,6 +298,15 @@ pub(crate) fn bot(ids: &IdSource, project_id: ProjectId) -> Bot {
         web_hosts: None,
         created_at: start(),
         updated_at: start(),
+    }
+}
+
+/// A renewal of a node that has been awake all the time.
+pub(crate) fn renewal(node_id: NodeId) -> Renewal {
+    Renewal {
+        node_id,
+        awake_since: start(),
+        work: NodeWork::default(),
     }
 }
 

@@ -67,7 +67,7 @@ impl Onlooker {
         }
         matches!(
             self.control.session(&self.secret).await,
-            Ok(Some(project_id)) if project_id == self.project_id
+            Ok(Some(visit)) if visit.project_id == self.project_id
         )
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod inbox;
 pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod nodes;
 pub(crate) mod paging;
 pub(crate) mod pause;
 pub(crate) mod tools;

@@ -2,13 +2,15 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use heartbeat_domain::claim::Liveness;
 use heartbeat_domain::execution::{Execution, Phase, Status};
 
 /// A status as pages show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Template)]
 #[template(path = "parts/mark.html")]
 pub(crate) struct Mark {
-    /// `success`, `error`, `skipped`, `cancelled`, `running`, `waiting`, `active`, `paused`, `off`.
+    /// `success`, `error`, `skipped`, `cancelled`, `running`, `waiting`, `active`, `paused`, `off`,
+    /// `live`, `draining`, `silent`, `ended`.
     pub(crate) word: &'static str,
 }
 
@@ -23,6 +25,13 @@ impl Mark {
             (phase, _) => phase.as_str(),
         };
         Self { word }
+    }
+
+    /// How a node is.
+    pub(crate) fn of_node(liveness: Liveness) -> Self {
+        Self {
+            word: liveness.as_str(),
+        }
     }
 
     /// How a heartbeat's last fire ended.

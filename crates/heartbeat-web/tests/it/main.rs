@@ -8,6 +8,7 @@ mod forms;
 mod guard;
 mod live;
 mod login;
+mod nodes;
 mod pages;
 mod stops;
 mod story;

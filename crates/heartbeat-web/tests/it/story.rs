@@ -2,7 +2,7 @@
 
 use heartbeat_domain::bot::{Bot, BotChange};
 use heartbeat_domain::budget::{Ask, Rates};
-use heartbeat_domain::claim::{Claim, LEASE, Node};
+use heartbeat_domain::claim::{Claim, LEASE, Node, NodeWork};
 use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome};
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Patch};
 use heartbeat_domain::ids::NodeId;
@@ -65,10 +65,12 @@ impl World {
         let node = Node {
             id: NodeId::new(&self.ids, now),
             name: "node".into(),
+            version: "1.2.3".into(),
             started_at: now,
             awake_since: now,
             lease_until: now + LEASE,
             ended_at: None,
+            work: NodeWork::default(),
         };
         self.store.register_node(&node, now).await.unwrap();
         let ask = ClaimAsk {

@@ -178,6 +178,16 @@ impl World {
     /// Signs in as a person does; answers the cookie.
     pub(crate) async fn sign_in(&self) -> String {
         let code = self.control.create_sign_in(self.project.id).await.unwrap();
+        self.sign_in_with(&code).await
+    }
+
+    /// The same for whoever runs the installation.
+    pub(crate) async fn sign_in_as_operator(&self) -> String {
+        let code = self.control.create_operator_sign_in(self.project.id).await;
+        self.sign_in_with(&code.unwrap()).await
+    }
+
+    async fn sign_in_with(&self, code: &str) -> String {
         let form = self.get(&format!("/login?code={code}"), "").await;
         let fields = format!("code={code}&token={}", form.token());
         let answer = self.post("/login", &form.cookies(), &fields).await;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heartbeat_domain::bot::{Bot, BotChange, Project};
-use heartbeat_domain::claim::{Claim, Hold, Node};
+use heartbeat_domain::claim::{Claim, Hold, Node, Renewal};
 use heartbeat_domain::execution::{Ending, Execution};
 use heartbeat_domain::heartbeat::Heartbeat;
 use heartbeat_domain::ids::{
@@ -24,6 +24,7 @@ use heartbeat_store::verbs::{
     Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach,
     Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, StopRequest, Stopped,
     ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary,
+    Visit,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -109,10 +110,10 @@ gated!(Access [
     projects() -> Vec<Project>,
     create_key(key: &Key, hash: &SecretHash, now: Timestamp) -> (),
     find_key(hash: &SecretHash) -> Option<Key>,
-    create_sign_in(hash: &SecretHash, project_id: ProjectId, expires_at: Timestamp) -> (),
+    create_sign_in(hash: &SecretHash, visit: Visit, expires_at: Timestamp) -> (),
     redeem_sign_in(code: &SecretHash, session: &SecretHash, expires_at: Timestamp, now: Timestamp)
-        -> Option<ProjectId>,
-    find_session(hash: &SecretHash, now: Timestamp) -> Option<ProjectId>,
+        -> Option<Visit>,
+    find_session(hash: &SecretHash, now: Timestamp) -> Option<Visit>,
     end_session(hash: &SecretHash) -> (),
 ] {
     async fn set_plan(&self, id: ProjectId, plan: &Plan, now: Timestamp) -> Result<Project> {
@@ -229,7 +230,7 @@ gated!(Heartbeats [
 
 gated!(Fires [
     register_node(node: &Node, now: Timestamp) -> (),
-    renew_node(id: NodeId, awake_since: Timestamp, now: Timestamp) -> (),
+    renew_node(renewal: &Renewal, now: Timestamp) -> (),
     end_node(id: NodeId, now: Timestamp) -> (),
     nodes(now: Timestamp) -> Vec<Node>,
     next_claimable_at(now: Timestamp) -> Option<Timestamp>,

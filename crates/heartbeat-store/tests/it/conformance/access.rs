@@ -4,7 +4,7 @@ use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::ids::KeyId;
 use heartbeat_domain::plan::{Plan, Plans};
 use heartbeat_domain::reason::Reason;
-use heartbeat_store::verbs::{Key, KeyScope};
+use heartbeat_store::verbs::{Key, KeyScope, Visit};
 use heartbeat_store::{StoreError, Thing};
 
 use crate::world::{World, minute, project};
@@ -34,17 +34,21 @@ pub(crate) async fn a_key_is_found_by_its_hash(w: &World) {
 }
 
 pub(crate) async fn a_sign_in_code_works_once_and_in_time(w: &World) {
-    let project = w.project.id;
+    let visit = |is_operator| Visit {
+        project_id: w.project.id,
+        is_operator,
+    };
+    let (person, operator) = (visit(false), visit(true));
     w.store
-        .create_sign_in(&[1; 32], project, minute(15))
+        .create_sign_in(&[1; 32], person, minute(15))
         .await
         .unwrap();
     w.store
-        .create_sign_in(&[1; 32], project, minute(15))
+        .create_sign_in(&[1; 32], person, minute(15))
         .await
         .unwrap();
     w.store
-        .create_sign_in(&[2; 32], project, minute(15))
+        .create_sign_in(&[2; 32], operator, minute(15))
         .await
         .unwrap();
     let redeem = |code: u8, session: u8, now| async move {
@@ -54,14 +58,17 @@ pub(crate) async fn a_sign_in_code_works_once_and_in_time(w: &World) {
             .await
             .unwrap()
     };
-    assert_eq!(redeem(1, 11, minute(1)).await, Some(project));
-    assert_eq!(redeem(1, 11, minute(2)).await, Some(project), "a repeat");
+    assert_eq!(redeem(1, 11, minute(1)).await, Some(person));
+    assert_eq!(redeem(1, 11, minute(2)).await, Some(person), "a repeat");
     assert_eq!(redeem(1, 12, minute(2)).await, None, "another session");
     assert_eq!(redeem(2, 13, minute(15)).await, None, "too late");
+    assert_eq!(redeem(2, 13, minute(14)).await, Some(operator));
+    let found = w.store.find_session(&[13; 32], minute(15)).await.unwrap();
+    assert_eq!(found, Some(operator));
     assert_eq!(redeem(3, 14, minute(1)).await, None, "unknown");
     assert_eq!(
         w.store.find_session(&[11; 32], minute(599)).await.unwrap(),
-        Some(project)
+        Some(person)
     );
     assert_eq!(
         w.store.find_session(&[11; 32], minute(600)).await.unwrap(),

@@ -1,5 +1,6 @@
 //! Nodes, claims, triggers, ends.
 
+use heartbeat_domain::claim::{Liveness, NodeWork, Renewal};
 use heartbeat_domain::execution::{Ending, Outcome, Phase, Status, Trigger};
 use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::ids::ExecutionId;
@@ -9,7 +10,7 @@ use heartbeat_store::{StoreError, Thing};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::world::{World, answer, failure, minute, second, start, turn};
+use crate::world::{World, answer, failure, minute, renewal, second, turn};
 
 pub(crate) async fn a_due_heartbeat_is_claimed_started_finished_and_claimed_again(w: &World) {
     let heartbeat = w.every(30, minute(0)).await;
@@ -89,7 +90,7 @@ pub(crate) async fn a_late_renewal_holds_until_somebody_took_over(w: &World) {
     w.renew(one, minute(40)).await;
     let two = w.node(minute(41)).await;
     assert_eq!(w.claim(two, 5, minute(41)).await.len(), 1);
-    let late = w.store.renew_node(one, start(), minute(41)).await;
+    let late = w.store.renew_node(&renewal(one), minute(41)).await;
     assert_eq!(late, Err(StoreError::Fenced));
 }
 
@@ -145,6 +146,43 @@ pub(crate) async fn an_execution_of_a_dead_node_is_taken_over_and_the_dead_is_fe
     w.finish(&second_claim.hold, Outcome::Success, now)
         .await
         .unwrap();
+}
+
+pub(crate) async fn a_node_is_listed_with_what_it_last_said_of_itself(w: &World) {
+    let one = w.node(minute(0)).await;
+    let work = NodeWork {
+        slots: 1_000,
+        busy: 17,
+        is_draining: true,
+        clock_offset: Some(SignedDuration::from_millis(-42)),
+    };
+    let renewal = Renewal {
+        work,
+        ..renewal(one)
+    };
+    w.store.renew_node(&renewal, second(3)).await.unwrap();
+    let two = w.node(second(4)).await;
+    let listed = async |now| w.store.nodes(now).await.unwrap();
+    let nodes = listed(second(5)).await;
+    let ids: Vec<_> = nodes.iter().map(|node| node.id).collect();
+    assert_eq!(ids, [two, one], "newest first");
+    let [newer, older] = nodes.as_slice() else {
+        unreachable!("there are two")
+    };
+    assert_eq!(
+        (newer.work, newer.version.as_str()),
+        (NodeWork::default(), "1.2.3")
+    );
+    assert_eq!((older.work, older.renewed_at()), (work, second(3)));
+    assert_eq!(older.liveness(second(5)), Liveness::Draining);
+    w.store.end_node(one, second(6)).await.unwrap();
+    assert_eq!(
+        listed(second(6)).await[1].liveness(second(6)),
+        Liveness::Ended
+    );
+    let day_later = second(7) + SignedDuration::from_hours(24);
+    let ids: Vec<_> = listed(day_later).await.iter().map(|node| node.id).collect();
+    assert_eq!(ids, [two], "what ended a day ago is no longer listed");
 }
 
 pub(crate) async fn a_node_that_ends_gives_its_executions_back_at_once(w: &World) {
