@@ -1,6 +1,7 @@
 //! Heartbeat testkit.
 
 mod gemini_wire;
+pub mod losing_way;
 pub mod model_server;
 mod model_wire;
 pub mod postgres;

@@ -1,14 +1,15 @@
 //! A PostgreSQL cluster of the tests' own: made in a temporary directory from the system's
 //! packages, on a port of its own, and gone with the process that started it, however that ends.
+//! A test that breaks its cluster starts one for itself.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// What to do where there is no PostgreSQL.
 const ADVICE: &str = "the tests need the programs of PostgreSQL 15 or later: run them with \
@@ -20,9 +21,21 @@ const ADVICE: &str = "the tests need the programs of PostgreSQL 15 or later: run
 pub struct Cluster {
     programs: PathBuf,
     port: u16,
+    standby_port: u16,
     databases: AtomicU32,
     /// Ends the cluster when its standard input closes.
     keeper: Child,
+    /// The two ends of the keeper.
+    ends: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
+}
+
+/// How a server is ended.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// What is under way is taken back, and connections are told.
+    Fast,
+    /// Nothing is put in order; the next start recovers.
+    Immediate,
 }
 
 /// The cluster of this process, started at first use.
@@ -42,12 +55,13 @@ impl Cluster {
     #[must_use]
     pub fn start() -> Self {
         let programs = programs().unwrap_or_else(|| panic!("{ADVICE}"));
-        let port = free_port();
+        let (port, standby_port) = (free_port(), free_port());
         let mut command = as_anybody_but_root();
         command
             .args(["sh", "-c", include_str!("postgres.sh"), "postgres.sh"])
             .arg(&programs)
             .arg(port.to_string())
+            .arg(standby_port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .current_dir("/")
@@ -56,9 +70,10 @@ impl Cluster {
         let mut keeper = command
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}; {ADVICE}"));
-        let answers = keeper.stdout.take().expect("it is piped");
+        let orders = keeper.stdin.take().expect("it is piped");
+        let mut answers = BufReader::new(keeper.stdout.take().expect("it is piped"));
         let mut line = String::new();
-        let read = BufReader::new(answers).read_line(&mut line);
+        let read = answers.read_line(&mut line);
         assert!(
             read.is_ok() && line.trim() == "ready",
             "the PostgreSQL of {} did not start; its last words stand above",
@@ -67,9 +82,67 @@ impl Cluster {
         Self {
             programs,
             port,
+            standby_port,
             databases: AtomicU32::new(0),
             keeper,
+            ends: Mutex::new(Some((orders, answers))),
         }
+    }
+
+    /// Ends the server; returns once it is gone.
+    ///
+    /// # Panics
+    /// It does not end.
+    pub fn stop(&self, how: End) {
+        self.order(match how {
+            End::Fast => "stop-fast",
+            End::Immediate => "stop-immediate",
+        });
+    }
+
+    /// Starts the server again; returns once it answers.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_again(&self) {
+        self.order("start");
+    }
+
+    /// Ends the server and every process of it as the power does.
+    ///
+    /// # Panics
+    /// It does not end.
+    pub fn kill(&self) {
+        self.order("kill");
+    }
+
+    /// Makes a standby; from then on every commit waits until the standby has it too.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    pub fn add_standby(&self) {
+        self.order("standby");
+    }
+
+    /// Lets the standby take writes.
+    ///
+    /// # Panics
+    /// It is not promoted.
+    pub fn promote(&self) {
+        self.order("promote");
+    }
+
+    fn order(&self, what: &str) {
+        let mut ends = self.ends.lock().expect("nobody panics while holding it");
+        let (orders, answers) = ends.as_mut().expect("they are there until the end");
+        let mut line = String::new();
+        let done = writeln!(orders, "{what}")
+            .and_then(|()| orders.flush())
+            .and_then(|()| answers.read_line(&mut line));
+        assert!(
+            done.is_ok() && line.trim() == "done",
+            "`{what}` failed; the server's last words stand above"
+        );
     }
 
     /// Makes an empty database; answers its address.
@@ -92,11 +165,23 @@ impl Cluster {
     pub fn address(&self, name: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
+
+    /// The address of an empty database on this server and its standby, whichever takes writes.
+    ///
+    /// # Panics
+    /// The cluster refuses.
+    #[must_use]
+    pub fn database_with_standby(&self) -> String {
+        let one = format!("127.0.0.1:{}", self.port);
+        let both = format!("127.0.0.1:{},{one}", self.standby_port);
+        let address = self.database().replace(&one, &both);
+        format!("{address}?target_session_attrs=read-write")
+    }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
+        drop(self.ends.lock().map(|mut ends| ends.take()));
         let _ = self.keeper.wait();
     }
 }
@@ -117,7 +202,14 @@ fn programs() -> Option<PathBuf> {
     packaged.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     folders.extend(packaged.into_iter().map(|(_, folder)| folder));
     let whole = |folder: &PathBuf| {
-        let needed = ["initdb", "postgres", "createdb", "pg_isready"];
+        let needed = [
+            "initdb",
+            "postgres",
+            "createdb",
+            "pg_ctl",
+            "psql",
+            "pg_basebackup",
+        ];
         needed.iter().all(|name| folder.join(name).is_file())
     };
     folders.into_iter().find(whole)

@@ -1,7 +1,10 @@
 //! How the process is, and what it offers; no key is needed.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::{Extension, Json};
+use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -9,6 +12,9 @@ use crate::Api;
 use crate::openapi::{Answer, Document};
 use crate::problem::{Problem, ProblemBody};
 use crate::wire::system::StatusResponse;
+
+/// Longer than a store that is well takes, and shorter than most probes wait.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
@@ -49,9 +55,14 @@ async fn is_ready(State(api): State<Api>) -> Answer<StatusResponse> {
     if let Some(waits_for) = (api.readiness)() {
         return Err(Problem::not_ready(&waits_for));
     }
-    if let Err(error) = api.control.store().next_delivery_at().await {
-        tracing::warn!(%error, "The store does not answer");
-        return Err(Problem::not_ready("the database"));
+    let store = api.control.store();
+    match timeout(STORE_ANSWERS_WITHIN, store.next_delivery_at()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "The store does not answer");
+            return Err(Problem::not_ready("the database"));
+        }
+        Err(_) => return Err(Problem::not_ready("the database, which does not answer")),
     }
     Ok(Json(StatusResponse {
         status: "ready",

@@ -33,6 +33,11 @@ impl LogConfig {
         if !self.level.contains("rmcp") {
             filter = filter.add_directive("rmcp=off".parse().expect("it is a directive"));
         }
+        // The pool logs each try to connect; the verb that waited for it says what came of them.
+        if !self.level.contains("sqlx") {
+            filter =
+                filter.add_directive("sqlx_core::pool=off".parse().expect("it is a directive"));
+        }
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)

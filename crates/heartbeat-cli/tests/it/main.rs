@@ -22,6 +22,7 @@ mod kill;
 mod local_models;
 mod next;
 mod openai;
+mod outages;
 mod pausing;
 mod refusals;
 mod restart;

@@ -112,7 +112,7 @@ impl Bots for PostgresStore {
 
     async fn delete_bot(&self, project_id: ProjectId, bot: BotRef, now: Timestamp) -> Result<()> {
         let now = rows::whole_ms(now);
-        self.write(move |tx| Box::pin(delete(tx, (project_id, bot), now)))
+        self.write_once(move |tx| Box::pin(delete(tx, (project_id, bot), now)))
             .await
     }
 }

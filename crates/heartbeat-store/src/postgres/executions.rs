@@ -152,7 +152,7 @@ impl Executions for PostgresStore {
         most: u32,
     ) -> Result<u64> {
         let limits = (steps_before, rows_before);
-        self.write(move |tx| Box::pin(prune(tx, project_id, limits, most)))
+        self.write_once(move |tx| Box::pin(prune(tx, project_id, limits, most)))
             .await
     }
 }

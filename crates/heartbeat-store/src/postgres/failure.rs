@@ -10,6 +10,30 @@ const GIVEN_UP: &str = "others changed the same rows at the same moment; try aga
 /// What an error of a lost connection opens with.
 const LOST: &str = "the connection is lost: ";
 
+/// What a server that is a standby, or becomes one, answers to a write.
+const ONLY_READS: &str =
+    "it only lets read at the moment: a standby, or a server that is being replaced";
+
+/// The refusal of a server that takes no writes.
+pub(super) fn only_reads() -> StoreError {
+    StoreError::Unavailable(ONLY_READS.into())
+}
+
+/// The server has not answered for longer than it may work on one statement.
+pub(super) fn silent() -> StoreError {
+    StoreError::Unavailable(format!("{LOST}the server does not answer"))
+}
+
+/// It has happened, and what it answered is not known any more.
+pub(super) fn unanswered() -> StoreError {
+    StoreError::Unavailable("it has happened, and its answer was lost; look what there is".into())
+}
+
+/// Whether an error says that connections may be of no use, or lead to the wrong server.
+pub(super) fn casts_doubt(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(why) if why == ONLY_READS || why.starts_with(LOST))
+}
+
 /// A statement failed.
 pub(super) fn failure(error: &sqlx::Error) -> StoreError {
     match error {
@@ -32,7 +56,7 @@ pub(super) fn failure(error: &sqlx::Error) -> StoreError {
 /// Whether a verb that failed so, before its commit was asked for, is worth another try at once:
 /// nothing of it has happened.
 pub(super) fn is_worth_another_try(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(why) if why == GIVEN_UP || why.starts_with(LOST))
+    casts_doubt(error) || matches!(error, StoreError::Unavailable(why) if why == GIVEN_UP)
 }
 
 fn database_failure(error: &dyn DatabaseError) -> StoreError {
@@ -43,9 +67,8 @@ fn database_failure(error: &dyn DatabaseError) -> StoreError {
         "55P03" | "57014" => StoreError::Unavailable(format!(
             "it took too long, or waited too long for others ({message}); try again"
         )),
-        "25006" => StoreError::Unavailable(
-            "it only lets read at the moment: a standby, or one that is being replaced".into(),
-        ),
+        // The second is what a standby says of a transaction that means to write.
+        "25006" | "0A000" => only_reads(),
         "57P01" | "57P02" | "57P03" | "25P03" | "57P05" => {
             StoreError::Unavailable(format!("{LOST}{message}"))
         }

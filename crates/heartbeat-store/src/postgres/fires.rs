@@ -108,7 +108,7 @@ impl Fires for PostgresStore {
 
     async fn release(&self, hold: &Hold, now: Timestamp) -> Result<()> {
         let hold = *hold;
-        self.write(move |tx| Box::pin(move_held(tx, RELEASE, hold, now)))
+        self.write_once(move |tx| Box::pin(move_held(tx, RELEASE, hold, now)))
             .await
     }
 

@@ -123,7 +123,7 @@ impl Heartbeats for PostgresStore {
     }
 
     async fn delete(&self, key: HeartbeatKey, now: Timestamp) -> Result<()> {
-        self.write(move |tx| Box::pin(delete(tx, key, rows::whole_ms(now))))
+        self.write_once(move |tx| Box::pin(delete(tx, key, rows::whole_ms(now))))
             .await
     }
 
@@ -138,12 +138,12 @@ impl Heartbeats for PostgresStore {
     }
 
     async fn pause(&self, reach: Reach, now: Timestamp) -> Result<Stopped> {
-        self.write(move |tx| Box::pin(pause(tx, reach, rows::whole_ms(now))))
+        self.write_once(move |tx| Box::pin(pause(tx, reach, rows::whole_ms(now))))
             .await
     }
 
     async fn resume(&self, reach: Reach, now: Timestamp) -> Result<Vec<HeartbeatId>> {
-        self.write(move |tx| Box::pin(resume(tx, reach, rows::whole_ms(now))))
+        self.write_once(move |tx| Box::pin(resume(tx, reach, rows::whole_ms(now))))
             .await
     }
 }

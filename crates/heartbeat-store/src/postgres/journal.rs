@@ -91,7 +91,7 @@ impl Journal for PostgresStore {
 
     async fn note_step(&self, hold: &Hold, seq: u32, note: &str) -> Result<()> {
         let (hold, note) = (*hold, note.to_owned());
-        self.write(move |tx| Box::pin(note_step(tx, hold, seq, note.clone())))
+        self.write_once(move |tx| Box::pin(note_step(tx, hold, seq, note.clone())))
             .await
     }
 

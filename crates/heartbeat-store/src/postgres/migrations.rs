@@ -44,6 +44,7 @@ migrations! {
     22 "0022_web_hosts",
     23 "0023_node_work",
     24 "0024_operators",
+    25 "0025_receipts",
 }
 
 /// Whether our first table is there, and any other: both as of one moment, since another node may be

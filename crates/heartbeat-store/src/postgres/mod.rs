@@ -22,9 +22,11 @@ mod migrations;
 mod nodes;
 mod outbox;
 mod progress;
+mod receipts;
 mod records;
 mod rollups;
 mod sealing;
+mod servers;
 mod standing;
 mod stats;
 mod steps;
@@ -32,6 +34,7 @@ mod steps;
 mod testing;
 mod tool_servers;
 mod tx;
+mod url;
 mod usage;
 mod writer;
 
@@ -39,17 +42,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use heartbeat_domain::ids::IdSource;
+use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Postgres};
 
 use self::failure::failure;
+use self::receipts::Receipts;
+use self::servers::Servers;
 use self::tx::Tx;
+pub(crate) use self::url::shown;
 use self::writer::{Queue, Work};
 use crate::progress::{About, Progress};
 use crate::sealing::Vault;
 use crate::verbs::Result;
-use crate::{StoreError, limits, rows, schedules};
+use crate::{limits, rows, schedules};
 
 /// How to use a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +88,6 @@ impl Default for OpenOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     writers: Arc<Writers>,
-    readers: PgPool,
     /// Seals and opens secrets.
     vault: Vault,
     /// The way of verbs of the journal.
@@ -95,7 +99,11 @@ pub struct PostgresStore {
 /// What verbs that write work with.
 #[derive(Debug)]
 struct Writers {
-    pool: PgPool,
+    servers: Servers,
+    /// Of verbs that have no key of their own.
+    receipts: Receipts,
+    /// How long one try at a verb may take.
+    answer_within: Duration,
     /// Where new ids come from.
     ids: Arc<IdSource>,
     /// Schedules by their text.
@@ -105,28 +113,28 @@ struct Writers {
 }
 
 impl PostgresStore {
-    /// Connects, and brings the schema up to date.
+    /// Connects to the server that takes writes, and brings the schema up to date.
     ///
     /// # Errors
-    /// Each with what to do: the address is wrong, the server is not there or refuses the user, the
-    /// database does not exist, is another program's or was written by a newer version.
+    /// Each with what to do: the address is wrong, the server is not there, refuses the user or only
+    /// lets read, the database does not exist, is another program's or was written by a newer
+    /// version.
     pub async fn open(url: &str, ids: Arc<IdSource>, options: OpenOptions) -> Result<Self> {
-        let connect = connect_options(url, options)?;
-        let mut first = connect.connect().await.map_err(|error| failure(&error))?;
+        let each = url::connect_options(url, options)?;
+        let (servers, mut first) = Servers::open(each, options).await?;
         migrations::migrate(&mut first, options.create).await?;
         sqlx::Connection::close(first)
             .await
             .map_err(|error| failure(&error))?;
-        let writing = (options.connections / 2).max(1);
-        let reading = options.connections.saturating_sub(writing).max(1);
         let writers = Arc::new(Writers {
-            pool: pool(writing, options).connect_lazy_with(connect.clone()),
+            servers,
+            receipts: Receipts::default(),
+            answer_within: options.statement_timeout + options.patience,
             ids,
             schedules: Arc::default(),
             round: Arc::default(),
         });
         Ok(Self {
-            readers: pool(reading, options).connect_lazy_with(connect),
             steps: writer::start(Arc::clone(&writers)),
             ends: writer::start(Arc::clone(&writers)),
             vault: Vault::default(),
@@ -138,8 +146,7 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.steps.stop().await;
         self.ends.stop().await;
-        self.readers.close().await;
-        self.writers.pool.close().await;
+        self.writers.servers.close().await;
     }
 
     /// Runs a verb that writes; answers once it is durable.
@@ -149,6 +156,15 @@ impl PostgresStore {
         T: Send,
     {
         self.writers.write(work).await
+    }
+
+    /// The same for a verb that has no key of its own: it happens once, whatever answer is lost.
+    async fn write_once<T, F>(&self, work: F) -> Result<T>
+    where
+        F: for<'c> Fn(&'c mut Tx) -> Work<'c, T> + Send + Sync,
+        T: Send,
+    {
+        self.writers.write_once(work).await
     }
 
     /// Runs a verb of the journal; answers once it is durable.
@@ -162,65 +178,6 @@ impl PostgresStore {
 
     /// A connection for a verb that reads.
     async fn read(&self) -> Result<PoolConnection<Postgres>> {
-        self.readers
-            .acquire()
-            .await
-            .map_err(|error| failure(&error))
+        self.writers.servers.read().await
     }
-}
-
-fn pool(connections: u32, options: OpenOptions) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .min_connections(0)
-        .acquire_timeout(options.patience)
-        .before_acquire(|conn, _| Box::pin(takes_writes(conn)))
-}
-
-/// Whether a connection is still the primary's. One that is not is closed, and the next one is made
-/// to wherever the address leads by then.
-async fn takes_writes(conn: &mut sqlx::PgConnection) -> std::result::Result<bool, sqlx::Error> {
-    let recovering: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()")
-        .fetch_one(conn)
-        .await?;
-    Ok(!recovering)
-}
-
-/// A URL without its password and parameters.
-pub(crate) fn shown(url: &str) -> Result<String> {
-    let parsed: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| {
-        StoreError::Unavailable(format!(
-            "this is not the address of a PostgreSQL database ({error}); write \
-             postgres://user:password@host:5432/name"
-        ))
-    })?;
-    let place = match parsed.get_socket() {
-        Some(socket) => socket.display().to_string(),
-        None => format!("{}:{}", parsed.get_host(), parsed.get_port()),
-    };
-    let name = parsed.get_database().unwrap_or(parsed.get_username());
-    Ok(format!("postgres://{place}/{name}"))
-}
-
-fn connect_options(url: &str, options: OpenOptions) -> Result<PgConnectOptions> {
-    let parsed: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| failure(&error))?;
-    let limit = |limit: Duration| format!("{}ms", limit.as_millis());
-    let limits = [
-        ("statement_timeout", limit(options.statement_timeout)),
-        ("lock_timeout", limit(options.lock_timeout)),
-        // A node that was frozen in a transaction must not hold what it locked.
-        (
-            "idle_in_transaction_session_timeout",
-            limit(options.lock_timeout),
-        ),
-    ];
-    let named = parsed.get_application_name().is_some();
-    let parsed = parsed
-        .options(limits)
-        .statement_cache_capacity(256)
-        .disable_statement_logging();
-    Ok(match named {
-        true => parsed,
-        false => parsed.application_name("heartbeat"),
-    })
 }

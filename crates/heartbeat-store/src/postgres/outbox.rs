@@ -74,7 +74,7 @@ impl Outbox for PostgresStore {
         now: Timestamp,
     ) -> Result<bool> {
         let (notice, channels) = (notice.clone(), channels.to_vec());
-        self.write(move |tx| {
+        self.write_once(move |tx| {
             let (notice, channels) = (notice.clone(), channels.clone());
             Box::pin(async move {
                 access::find(tx.conn(), project_id).await?;

@@ -381,3 +381,8 @@ CREATE TABLE credit_ledger (
 CREATE UNIQUE INDEX credit_ledger_draws ON credit_ledger USING btree (project_id, day) WHERE (kind = 'drawn'::text);
 
 CREATE INDEX credit_ledger_by_time ON credit_ledger USING btree (project_id, created_at, id);
+
+CREATE TABLE receipts (
+    id uuid NOT NULL,
+    CONSTRAINT receipts_pkey PRIMARY KEY (id)
+);

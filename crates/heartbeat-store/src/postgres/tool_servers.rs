@@ -166,7 +166,7 @@ impl ToolServers for PostgresStore {
     }
 
     async fn delete_tool_server(&self, key: ToolServerKey) -> Result<()> {
-        self.write(move |tx| Box::pin(delete(tx, key))).await
+        self.write_once(move |tx| Box::pin(delete(tx, key))).await
     }
 
     async fn reach_one(&self, key: ToolServerKey) -> Result<Reachable> {

@@ -1,14 +1,15 @@
 //! Verbs as transactions, tried again where the server gave one up; and verbs of the journal and
 //! ends of executions that arrive together, written together.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use heartbeat_domain::settlement::Settlement;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
-use super::failure::{failure, is_worth_another_try};
+use super::failure::{is_worth_another_try, silent, unanswered};
 use super::tx::Tx;
 use super::{Writers, endings, progress};
 use crate::StoreError;
@@ -25,21 +26,18 @@ const QUEUE: usize = 4_096;
 /// Tries of one verb.
 const TRIES: u32 = 8;
 
-/// What is set whatever the server's default is.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-
 /// A verb under way.
 pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'c>>;
 
 /// How a try at a verb failed.
-enum Failed {
+enum Failed<T> {
     /// Nothing of it has happened.
     Undone(StoreError),
-    /// Whether it has happened is unknown.
-    Unknown(StoreError),
+    /// Whether it has happened is unknown; what its answer would be, if that is known.
+    Unknown(StoreError, Option<T>),
 }
 
-type Tried<T> = std::result::Result<T, Failed>;
+type Tried<T> = std::result::Result<T, Failed<T>>;
 
 impl Writers {
     /// Runs a verb that writes; answers once it is durable. A repeat after a lost answer is the
@@ -56,16 +54,63 @@ impl Writers {
                 let end = work(&mut tx).await;
                 ended(tx, end).await
             };
-            let tried = tried.await;
+            let tried = self.in_time(tried).await;
             if let Some(answer) = self.judged(&mut failed, tried).await {
                 return answer;
             }
         }
     }
 
-    async fn begin(&self) -> Tried<Tx> {
-        let begun = self.pool.begin_with(BEGIN).await;
-        let conn = begun.map_err(|error| Failed::Undone(failure(&error)))?;
+    /// The same for a verb that has no key of its own, by which a repeat would find its first write:
+    /// a receipt in the same transaction says whether it happened, and the first answer is given.
+    pub(super) async fn write_once<T, F>(&self, work: F) -> Result<T>
+    where
+        F: for<'c> Fn(&'c mut Tx) -> Work<'c, T> + Send + Sync,
+        T: Send,
+    {
+        let receipt = self.receipts.fresh(&self.ids);
+        let (mut failed, mut first) = (0, None);
+        loop {
+            let tried = async {
+                let mut tx = self.begin().await?;
+                let end = match receipt.enter(&mut tx).await {
+                    Ok(true) => work(&mut tx).await.map(Some),
+                    Ok(false) => Ok(None),
+                    Err(error) => Err(error),
+                };
+                ended(tx, end).await
+            };
+            let tried = match self.in_time(tried).await {
+                Ok(answer) => Ok(answer.or_else(|| first.take()).ok_or_else(unanswered)),
+                Err(Failed::Unknown(error, answer)) => {
+                    first = answer.flatten().or(first);
+                    Err(Failed::Undone(error))
+                }
+                Err(Failed::Undone(error)) => Err(Failed::Undone(error)),
+            };
+            if let Some(end) = self.judged(&mut failed, tried).await {
+                self.receipts.spend(receipt);
+                return end.and_then(|answer| answer);
+            }
+        }
+    }
+
+    /// A try, or that nobody knows what came of it: a server that is gone without a word must not
+    /// keep those who wait for it.
+    async fn in_time<T>(&self, tried: impl Future<Output = Tried<T>>) -> Tried<T> {
+        let mut tried = pin!(tried);
+        match timeout(self.answer_within, tried.as_mut()).await {
+            Ok(tried) => tried,
+            Err(_) => {
+                // Before the connection goes back, so that it is asked then.
+                self.servers.doubt();
+                Err(Failed::Unknown(silent(), None))
+            }
+        }
+    }
+
+    async fn begin<T>(&self) -> std::result::Result<Tx, Failed<T>> {
+        let conn = self.servers.begin().await.map_err(Failed::Undone)?;
         let (ids, schedules) = (Arc::clone(&self.ids), Arc::clone(&self.schedules));
         Ok(Tx::new(conn, ids, schedules, Arc::clone(&self.round)))
     }
@@ -73,13 +118,16 @@ impl Writers {
     /// What a try comes to; nothing where there is to be another.
     async fn judged<T>(&self, failed: &mut u32, tried: Tried<T>) -> Option<Result<T>> {
         *failed += 1;
+        if let Err(Failed::Undone(error) | Failed::Unknown(error, _)) = &tried {
+            self.servers.heed(error).await;
+        }
         match tried {
             Ok(answer) => Some(Ok(answer)),
             Err(Failed::Undone(error)) if *failed < TRIES && is_worth_another_try(&error) => {
                 self.pause(*failed).await;
                 None
             }
-            Err(Failed::Undone(error) | Failed::Unknown(error)) => Some(Err(error)),
+            Err(Failed::Undone(error) | Failed::Unknown(error, _)) => Some(Err(error)),
         }
     }
 
@@ -100,10 +148,10 @@ impl Writers {
 
 async fn ended<T>(tx: Tx, end: Result<T>) -> Tried<T> {
     match end {
-        Ok(answer) => {
-            tx.commit().await.map_err(Failed::Unknown)?;
-            Ok(answer)
-        }
+        Ok(answer) => match tx.commit().await {
+            Ok(()) => Ok(answer),
+            Err(error) => Err(Failed::Unknown(error, Some(answer))),
+        },
         Err(error) => {
             tx.roll_back().await;
             Err(Failed::Undone(error))
@@ -153,9 +201,9 @@ where
     }
 
     fn answer(self: Box<Self>, end: Result<()>) {
-        let unanswered = || Err(StoreError::Corrupt("no answer".into()));
+        let none = || Err(StoreError::Corrupt("no answer".into()));
         let Self { answer, reply, .. } = *self;
-        let answer = end.and_then(|()| answer.unwrap_or_else(unanswered));
+        let answer = end.and_then(|()| answer.unwrap_or_else(none));
         // Whoever asked may have gone away; the verb has happened all the same.
         let _ = reply.send(answer);
     }
@@ -278,7 +326,7 @@ async fn go_on(writers: &Writers, steps: &mut [Box<dyn StepVerb>]) -> Result<()>
             let end = decide(&mut tx, &abouts, steps).await;
             ended(tx, end).await
         };
-        let tried = tried.await;
+        let tried = writers.in_time(tried).await;
         if let Some(end) = writers.judged(&mut failed, tried).await {
             return end;
         }
@@ -312,8 +360,8 @@ async fn finish_all(writers: &Writers, finishes: Vec<Finish>) {
             let mut answers = Vec::with_capacity(asks.len());
             for ask in &asks {
                 let answer = finish(writers, std::slice::from_ref(ask)).await;
-                let unanswered = || Err(StoreError::Corrupt("no answer".into()));
-                answers.push(answer.and_then(|mut one| one.pop().unwrap_or_else(unanswered)));
+                let none = || Err(StoreError::Corrupt("no answer".into()));
+                answers.push(answer.and_then(|mut one| one.pop().unwrap_or_else(none)));
             }
             answers
         }
@@ -325,16 +373,38 @@ async fn finish_all(writers: &Writers, finishes: Vec<Finish>) {
 
 async fn finish(writers: &Writers, asks: &[FinishAsk]) -> Result<Vec<Result<Settlement>>> {
     let asks: Vec<&FinishAsk> = asks.iter().collect();
-    let mut failed = 0;
+    let (mut failed, mut first) = (0, None);
     loop {
         let tried = async {
             let mut tx = writers.begin().await?;
             let end = endings::finish_all(&mut tx, &asks).await;
             ended(tx, end).await
         };
-        let tried = tried.await;
+        let tried = match writers.in_time(tried).await {
+            Err(Failed::Unknown(error, answers)) => {
+                first = answers.or(first);
+                Err(Failed::Undone(error))
+            }
+            tried => tried,
+        };
         if let Some(end) = writers.judged(&mut failed, tried).await {
-            return end;
+            return end.map(|answers| first_of(first, answers));
         }
     }
+}
+
+/// What a repeat finds written is answered as it was when it was written: the rows alone no longer
+/// say which moments it passed over.
+fn first_of(
+    first: Option<Vec<Result<Settlement>>>,
+    again: Vec<Result<Settlement>>,
+) -> Vec<Result<Settlement>> {
+    let Some(first) = first else {
+        return again;
+    };
+    let chosen = first.into_iter().zip(again).map(|pair| match pair {
+        (Ok(first), Ok(again)) if first.execution == again.execution => Ok(first),
+        (_, again) => again,
+    });
+    chosen.collect()
 }

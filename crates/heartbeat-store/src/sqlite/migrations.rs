@@ -44,6 +44,7 @@ migrations! {
     22 "0022_web_hosts",
     23 "0023_node_work",
     24 "0024_operators",
+    25 "0025_receipts",
 }
 
 const TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'";

@@ -390,3 +390,8 @@ CREATE TABLE credit_ledger (
 CREATE UNIQUE INDEX credit_ledger_draws ON credit_ledger (project_id, day) WHERE kind = 'drawn';
 
 CREATE INDEX credit_ledger_by_time ON credit_ledger (project_id, created_at, id);
+
+CREATE TABLE receipts (
+    id BLOB NOT NULL,
+    CONSTRAINT receipts_pkey PRIMARY KEY (id)
+) WITHOUT ROWID;

@@ -1,9 +1,21 @@
 //! The list of cases, once for each database.
 
+use futures::future::LocalBoxFuture;
+
+use crate::world::World;
+
+/// A case, on whatever world it is given.
+pub(crate) type Case = for<'w> fn(&'w World) -> LocalBoxFuture<'w, ()>;
+
 /// Makes a test of every case of a group for every database.
 macro_rules! group {
     ($group:ident: $($case:ident),* $(,)?) => {
-        mod $group {
+        pub(crate) mod $group {
+            pub(crate) const CASES: &[(&str, crate::groups::Case)] = &[$((
+                concat!(stringify!($group), "::", stringify!($case)),
+                |world| Box::pin(crate::conformance::$group::$case(world)),
+            )),*];
+
             mod sqlite {
                 $(crate::groups::case!($group::$case, sqlite);)*
             }
@@ -152,4 +164,23 @@ group! { tool_servers:
     trouble_leaves_the_tools_and_ends_with_the_next_list,
     a_deleted_tool_server_is_gone_and_so_are_those_of_a_deleted_agent,
     another_projects_and_another_agents_tool_servers_are_not_found,
+}
+
+/// Every case of every group.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, Case)> {
+    let groups = [
+        access::CASES,
+        bots::CASES,
+        credits::CASES,
+        executions::CASES,
+        fires::CASES,
+        heartbeats::CASES,
+        isolation::CASES,
+        journal::CASES,
+        outbox::CASES,
+        stats::CASES,
+        stopping::CASES,
+        tool_servers::CASES,
+    ];
+    groups.into_iter().flatten().copied()
 }

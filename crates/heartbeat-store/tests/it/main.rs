@@ -7,6 +7,8 @@ mod files;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod lost_answers;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod overspend;

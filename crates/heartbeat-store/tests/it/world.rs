@@ -89,10 +89,18 @@ impl World {
 
     /// On an empty database of a server.
     pub(crate) async fn postgres_at(url: &str) -> Self {
+        Self::postgres_through(url, |store| store).await
+    }
+
+    /// The same, with something between the cases and the store.
+    pub(crate) async fn postgres_through(
+        url: &str,
+        between: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Self {
         let ids = Arc::new(IdSource::from_seed(1));
         let store = open_database(url).await.unwrap();
         store.unlock(&SealingKey::generate(&ids)).await.unwrap();
-        Self::on(Arc::new(store), ids, (PathBuf::new(), None)).await
+        Self::on(between(Arc::new(store)), ids, (PathBuf::new(), None)).await
     }
 
     async fn on(

@@ -7,8 +7,8 @@
 
 mod effects;
 mod hands;
-mod ledger;
-mod mind;
+pub(crate) mod ledger;
+pub(crate) mod mind;
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::support::server::Server;
 use crate::support::wait::{pause, until};
 
 const DEATHS: u64 = 100;
-const HEARTBEATS: usize = 16;
+pub(crate) const HEARTBEATS: usize = 16;
 /// How much faster time passes: a minute in three seconds.
 const RATE: u32 = 20;
 
@@ -60,11 +60,12 @@ impl Dice {
 
 /// What the deaths leave behind for the checks.
 #[derive(Default)]
-struct Toll {
-    at_points: u64,
-    at_random: u64,
+pub(crate) struct Toll {
+    pub(crate) at_points: u64,
+    /// Deaths, or other times at which what was under way may have been let go.
+    pub(crate) at_random: u64,
     /// Prompts of triggers that the API said yes to.
-    triggered: Vec<String>,
+    pub(crate) triggered: Vec<String>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,7 +119,7 @@ async fn a_hundred_deaths_lose_nothing_and_repeat_nothing() {
     let api = Api::new(home.serve(&[]).await, &project_id, &key);
     until_nothing_is_open(&api, &bot).await;
     api.server.stop().await;
-    let moments = Ledger::read(&home).await.check_moments();
+    let moments = Ledger::read(&home).await.check_moments(200, 70);
     let api = Api::new(home.serve(&[]).await, &project_id, &key);
     come_to_rest(&api, &bot, &heartbeats, &receiver).await;
     let decided = effects::decide_all(&api, &bot).await;
@@ -136,7 +137,16 @@ async fn a_hundred_deaths_lose_nothing_and_repeat_nothing() {
 }
 
 fn home(mind: &Mind, receiver: &Receiver) -> Home {
-    let home = Home::alone().with_clock(RATE);
+    with_mind(Home::alone().with_clock(RATE), mind)
+        .with("HEARTBEAT_WEBHOOK_URL", &receiver.url)
+        .with(
+            "HEARTBEAT_WEBHOOK_SECRET",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        )
+}
+
+/// With a model `scripted` that counts, and as many credits as it may want.
+pub(crate) fn with_mind(home: Home, mind: &Mind) -> Home {
     let settings = format!(
         "[models.named.scripted]\ndialect = \"openai\"\nbase_url = \"{}/v1\"\n\
          model = \"scripted-model\"\nmax_in_flight = 64\n\
@@ -145,15 +155,10 @@ fn home(mind: &Mind, receiver: &Receiver) -> Home {
     );
     std::fs::write(home.path("heartbeat.toml"), settings).unwrap();
     home.with("HEARTBEAT_CONFIG", "heartbeat.toml")
-        .with("HEARTBEAT_WEBHOOK_URL", &receiver.url)
-        .with(
-            "HEARTBEAT_WEBHOOK_SECRET",
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        )
 }
 
 /// Heartbeats of one minute each, enabled at moments spread over a minute.
-async fn heartbeats(api: &Api, bot: &str) -> Vec<Value> {
+pub(crate) async fn heartbeats(api: &Api, bot: &str) -> Vec<Value> {
     let mut made = Vec::new();
     for number in 0..HEARTBEATS {
         let fields = json!({
@@ -170,7 +175,7 @@ async fn heartbeats(api: &Api, bot: &str) -> Vec<Value> {
 
 /// Gives the heartbeat that only people fire a prompt of its own and triggers it; whether the
 /// server said yes before it died.
-async fn is_triggered(api: &Api, manual: &Value, prompt: &str) -> bool {
+pub(crate) async fn is_triggered(api: &Api, manual: &Value, prompt: &str) -> bool {
     let ids = json!({
         "project_id": api.project_id,
         "bot_id": manual["bot_uuid"],

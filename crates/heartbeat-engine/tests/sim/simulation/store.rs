@@ -23,8 +23,7 @@ use heartbeat_store::verbs::{
     CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
     Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach,
     Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, StopRequest, Stopped,
-    ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary,
-    Visit,
+    ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary, Visit,
 };
 use jiff::Timestamp;
 use serde_json::Value;

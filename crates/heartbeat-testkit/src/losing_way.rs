@@ -1,0 +1,160 @@
+//! A way to a PostgreSQL server that loses answers on purpose: it passes everything on, and when it
+//! was told to, cuts a connection after the server has committed and before that is answered.
+//!
+//! It reads as much of the protocol as this takes, on connections without TLS.
+
+use std::io::Result;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The code with which a connection begins that asks for no TLS.
+const PROTOCOL_3: [u8; 4] = [0, 3, 0, 0];
+
+/// What the server says last to a command.
+const READY: [u8; 5] = [b'Z', 0, 0, 0, 5];
+
+/// A way to a server; it ends with the runtime that it was opened on.
+#[derive(Debug)]
+pub struct LosingWay {
+    address: SocketAddr,
+    orders: Arc<Orders>,
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    /// Whether the answer of the next commit is lost.
+    lose: AtomicBool,
+    lost: AtomicU64,
+}
+
+impl LosingWay {
+    /// Opens a way to the server of a URL with one host and port; answers it with the URL that
+    /// leads over it.
+    ///
+    /// # Panics
+    /// The URL has no port, or no port is free.
+    pub async fn to(url: &str) -> (Self, String) {
+        let (before, rest) = url.split_once('@').expect("the URL names a user");
+        let (server, path) = rest.split_once('/').expect("the URL names a database");
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a loopback port is free");
+        let address = listener.local_addr().expect("a listener has an address");
+        let orders = Arc::<Orders>::default();
+        let way = Self {
+            address,
+            orders: Arc::clone(&orders),
+        };
+        let server = server.to_owned();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the runtime of the test"
+        )]
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, orders) = (server.clone(), Arc::clone(&orders));
+                tokio::spawn(async move {
+                    // An end of either side ends both.
+                    let _ = connect(client, &server, &orders).await;
+                });
+            }
+        });
+        let url = format!("{before}@{}/{path}", way.address);
+        (way, url)
+    }
+
+    /// From now on, the answer of the next commit is lost.
+    pub fn lose_next(&self) {
+        self.orders.lose.store(true, Ordering::SeqCst);
+    }
+
+    /// How many answers were lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.orders.lost.load(Ordering::SeqCst)
+    }
+}
+
+async fn connect(client: TcpStream, server: &str, orders: &Orders) -> Result<()> {
+    let server = TcpStream::connect(server).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let commit = AtomicBool::new(false);
+    tokio::select! {
+        ended = questions(from_client, to_server, (orders, &commit)) => ended,
+        ended = answers(from_server, to_client, (orders, &commit)) => ended,
+    }
+}
+
+/// Passes on what the client says, message by message.
+async fn questions(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    (orders, commit): (&Orders, &AtomicBool),
+) -> Result<()> {
+    // The first messages have no kind.
+    while !pass_on(&mut from, &mut to).await?.starts_with(&PROTOCOL_3) {}
+    loop {
+        let kind = from.read_u8().await?;
+        let (length, body) = message(&mut from).await?;
+        let is_commit = kind == b'Q' && body.starts_with(b"COMMIT");
+        if is_commit && orders.lose.swap(false, Ordering::SeqCst) {
+            commit.store(true, Ordering::SeqCst);
+        }
+        to.write_all(&[&[kind], &length.to_be_bytes()[..], &body].concat())
+            .await?;
+    }
+}
+
+async fn pass_on(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> Result<Vec<u8>> {
+    let (length, body) = message(from).await?;
+    to.write_all(&[&length.to_be_bytes()[..], &body].concat())
+        .await?;
+    Ok(body)
+}
+
+/// A message: its length, which counts itself, and what it says.
+async fn message(from: &mut OwnedReadHalf) -> Result<(u32, Vec<u8>)> {
+    let length = from.read_u32().await?;
+    let rest = usize::try_from(length).unwrap_or(0).saturating_sub(4);
+    let mut body = vec![0; rest];
+    from.read_exact(&mut body).await?;
+    Ok((length, body))
+}
+
+/// Passes on what the server says; the answer of a commit that is to be lost ends the connection.
+async fn answers(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    (orders, commit): (&Orders, &AtomicBool),
+) -> Result<()> {
+    let mut kept = Vec::new();
+    loop {
+        let mut bytes = vec![0; 1 << 16];
+        let count = from.read(&mut bytes).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        kept.extend_from_slice(&bytes[..count]);
+        if commit.load(Ordering::SeqCst) {
+            let is_whole = kept.len() >= 6 && kept[kept.len() - 6..].starts_with(&READY);
+            if !is_whole {
+                continue;
+            }
+            if kept.windows(7).any(|text| text == b"COMMIT\0") {
+                orders.lost.fetch_add(1, Ordering::SeqCst);
+                return Ok(());
+            }
+            // The server refused; that is an answer like any other.
+            commit.store(false, Ordering::SeqCst);
+        }
+        to.write_all(&kept).await?;
+        kept.clear();
+    }
+}
