@@ -19,4 +19,6 @@ mod sealing;
 #[cfg(test)]
 mod together;
 #[cfg(test)]
+mod upgrade;
+#[cfg(test)]
 mod world;
