@@ -143,7 +143,7 @@ impl Hands for McpHands {
     }
 
     async fn list(&self, server: &Server) -> Result<Vec<ListedTool>, HandsError> {
-        let secrets = Secrets::of(&server.headers);
+        let secrets = self.secrets(server);
         match self.list_as_told(server).await {
             Ok(tools) => Ok(secrets.taken_from_list(tools)),
             Err(error) => Err(secrets.taken_from_error(error)),
@@ -152,11 +152,22 @@ impl Hands for McpHands {
 
     async fn call(&self, server: &Server, call: &HandCall) -> CallEnd {
         let end = self.call_as_told(server, call).await;
-        Secrets::of(&server.headers).taken_from_end(end)
+        self.secrets(server).taken_from_end(end)
     }
 }
 
 impl McpHands {
+    /// What this server knows and may not show.
+    fn secrets(&self, server: &Server) -> Secrets {
+        let declared = match &server.place {
+            Place::Declared { name } => self.declared.find(name, server).ok(),
+            Place::Http { .. } => None,
+        };
+        let variables = declared.into_iter().flat_map(|declared| &declared.env);
+        let headers = server.headers.iter().map(|(name, value)| (name, value));
+        Secrets::among(headers.chain(variables))
+    }
+
     async fn list_as_told(&self, server: &Server) -> Result<Vec<ListedTool>, HandsError> {
         self.check(server)?;
         let deadline = Instant::now() + LIST_MAX;

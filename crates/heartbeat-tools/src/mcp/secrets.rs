@@ -1,15 +1,15 @@
 //! Takes the credentials of a tool server out of what it says.
 //!
-//! A server knows the headers that it is asked with, and one that shows them (an echo, an error page, a
-//! description that somebody else wrote) would put them before the model and on record. Only headers
-//! whose names say that they are credentials count: a workspace or a language has to stay readable.
+//! A server knows the headers that it is asked with, a program its environment, and one that shows them
+//! (an echo, an error page, a description that somebody else wrote) would put them before the model and on
+//! record. Only what has the name of a credential counts: a workspace or a language has to stay readable.
 
 use heartbeat_domain::tool::ListedTool;
 use serde_json::Value;
 
 use crate::hands::{CallEnd, HandsError};
 
-/// Parts of names of headers that carry credentials.
+/// Parts of the names of headers and variables that carry credentials.
 const CREDENTIALS: [&str; 8] = [
     "auth",
     "cookie",
@@ -31,9 +31,9 @@ const BLOT: &str = "[secret]";
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// Those among its headers.
-    pub(super) fn of(headers: &[(String, String)]) -> Self {
-        let credentials = headers.iter().filter(|(name, _)| {
+    /// Those among its headers and variables.
+    pub(super) fn among<'v>(named: impl Iterator<Item = (&'v String, &'v String)>) -> Self {
+        let credentials = named.filter(|(name, _)| {
             let name = name.to_ascii_lowercase();
             CREDENTIALS.iter().any(|part| name.contains(part))
         });
@@ -130,7 +130,7 @@ mod tests {
         let owned: Vec<_> = owned
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Secrets::of(&owned)
+        Secrets::among(owned.iter().map(|(name, value)| (name, value)))
     }
 
     #[test]

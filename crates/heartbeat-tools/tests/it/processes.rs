@@ -127,6 +127,10 @@ async fn a_child_sees_what_is_declared_and_nothing_of_ours() {
     names.sort_unstable();
     assert_eq!(names, ["FOLDER", "LIFE", "TOKEN"]);
     assert!(
+        seen.contains("TOKEN=[secret]"),
+        "it has it and may not show it: {seen}"
+    );
+    assert!(
         std::env::var("PATH").is_ok(),
         "the test has an environment to leak"
     );
