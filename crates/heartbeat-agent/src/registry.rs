@@ -18,6 +18,7 @@ use crate::health::{Gated, Health};
 use crate::model::anthropic::Anthropic;
 use crate::model::demo::{self, Demo};
 use crate::model::gemini::Gemini;
+use crate::model::habits::Habits;
 use crate::model::http::{Clients, Server};
 use crate::model::openai::OpenAi;
 use crate::model::{ModelError, ModelErrorKind, Provider};
@@ -43,6 +44,8 @@ pub struct Models {
     /// By server and key, and by model name; both only ever grow to what was asked for.
     desks: Mutex<BTreeMap<String, Desk>>,
     model_health: Mutex<BTreeMap<String, Arc<Health>>>,
+    /// What servers turned out to want otherwise, by model name.
+    habits: Mutex<BTreeMap<String, Arc<Habits>>>,
 }
 
 /// What those who ask one server with one key share.
@@ -64,6 +67,7 @@ impl Models {
             clients,
             desks: Mutex::default(),
             model_health: Mutex::default(),
+            habits: Mutex::default(),
         })
     }
 
@@ -190,7 +194,10 @@ impl Models {
         let desk = self.desk(&found, &server);
         let (name, lane) = (found.model, desk.lane.clone());
         let provider: Arc<dyn Provider> = match found.dialect {
-            Dialect::OpenAi => Arc::new(OpenAi::new(model, name, server, lane)),
+            Dialect::OpenAi => {
+                let shared = (lane, self.habits_of(model));
+                Arc::new(OpenAi::new(model, name, server, shared))
+            }
             Dialect::Anthropic => Arc::new(Anthropic::new(model, name, server, lane)),
             Dialect::Gemini => {
                 let gemini = Gemini::new(model, &name, server, lane);
@@ -250,6 +257,11 @@ impl Models {
             health: Arc::default(),
         });
         desk.clone()
+    }
+
+    fn habits_of(&self, model: &str) -> Arc<Habits> {
+        let mut habits = self.habits.lock().unwrap_or_else(PoisonError::into_inner);
+        habits.entry(model.to_owned()).or_default().clone()
     }
 
     fn health_of(&self, model: &str) -> Arc<Health> {

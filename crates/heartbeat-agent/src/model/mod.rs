@@ -15,6 +15,7 @@ mod failure;
 pub mod gemini;
 mod gemini_schema;
 mod gemini_stream;
+pub mod habits;
 pub mod http;
 pub mod openai;
 mod openai_stream;

@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::arguments::replayable;
+use super::habits::{Habit, Habits};
 use super::http::{Server, read};
 use super::openai_stream::Completion;
 use super::{ModelError, ModelErrorKind, OnText, Provider};
-
-/// How many fields a server may refuse, one after another; there are no more that we would change.
-const REFUSALS_MAX: usize = 3;
 
 /// A model behind an OpenAI-compatible server.
 #[derive(Clone, Debug)]
@@ -23,21 +21,23 @@ pub struct OpenAi {
     model: String,
     server: Server,
     lane: Arc<Semaphore>,
+    habits: Arc<Habits>,
 }
 
 impl OpenAi {
-    /// The model that the server calls `model`.
+    /// The model that the server calls `model`, with what all who ask it have learnt.
     pub fn new(
         label: impl Into<String>,
         model: impl Into<String>,
         server: Server,
-        lane: Arc<Semaphore>,
+        (lane, habits): (Arc<Semaphore>, Arc<Habits>),
     ) -> Self {
         Self {
             label: label.into(),
             model: model.into(),
             server,
             lane,
+            habits,
         }
     }
 
@@ -50,19 +50,28 @@ impl OpenAi {
         }
     }
 
-    /// Sends, and again without what this server refuses by name. A refusal costs nothing.
+    /// Sends, and again without what this server refuses by name. A refusal costs nothing, and what
+    /// helped is remembered.
     async fn send(&self, mut body: Value) -> Result<Response, ModelError> {
-        for _ in 0..REFUSALS_MAX {
-            let refusal = match self.send_once(&body).await {
-                Err(error) if error.kind == ModelErrorKind::Rejected => error,
-                answer => return answer,
+        self.habits.shape(&mut body);
+        let mut tried = Vec::new();
+        loop {
+            let answer = self.send_once(&body).await;
+            let habit = match &answer {
+                Err(error) if error.kind == ModelErrorKind::Rejected => {
+                    Habit::asked_for(&error.message, &body).filter(|habit| !tried.contains(habit))
+                }
+                _ => None,
             };
-            body = match without_what_is_refused(body, &refusal.message) {
-                Some(body) => body,
-                None => return Err(refusal),
+            let Some(habit) = habit else {
+                if answer.is_ok() {
+                    self.habits.learn(&tried);
+                }
+                return answer;
             };
+            habit.shape(&mut body);
+            tried.push(habit);
         }
-        self.send_once(&body).await
     }
 
     async fn send_once(&self, body: &Value) -> Result<Response, ModelError> {
@@ -106,23 +115,6 @@ impl Provider for OpenAi {
     fn lane(&self) -> Option<Arc<Semaphore>> {
         Some(self.lane.clone())
     }
-}
-
-/// Some servers do not know `stream_options`; some models know only the newer name of the limit, or
-/// call functions in this dialect only where they are told not to think first.
-fn without_what_is_refused(mut body: Value, refusal: &str) -> Option<Value> {
-    let fields = body.as_object_mut()?;
-    if refusal.contains("stream_options") {
-        fields.remove("stream_options")?;
-    } else if refusal.contains("max_completion_tokens") {
-        let limit = fields.remove("max_tokens")?;
-        fields.insert("max_completion_tokens".to_owned(), limit);
-    } else if refusal.contains("reasoning_effort") && !fields.contains_key("reasoning_effort") {
-        fields.insert("reasoning_effort".to_owned(), "none".into());
-    } else {
-        return None;
-    }
-    Some(body)
 }
 
 fn message(message: &Message) -> Value {

@@ -340,15 +340,19 @@ async fn a_model_that_calls_functions_only_without_thinking_is_told_not_to_think
                    /v1/chat/completions. Use /v1/responses or set reasoning_effort to 'none'.";
     let body = json!({ "error": { "message": refusal } }).to_string();
     let refuses = Reply::status(400, &[], &body);
-    let server = ModelServer::start([refuses.clone(), Reply::say("ok"), refuses.clone(), refuses]);
-    let server = server.await;
+    let script = [refuses.clone(), Reply::say("ok"), Reply::say("ok"), refuses];
+    let server = ModelServer::start(script).await;
     let provider = models(&server).provider(ALL[0]).unwrap();
     assert_eq!(ask(provider.as_ref()).await.0.unwrap().text, "ok");
+    assert!(server.requests()[0].body.get("reasoning_effort").is_none());
     assert_eq!(server.requests()[1].body["reasoning_effort"], "none");
+    assert_eq!(ask(provider.as_ref()).await.0.unwrap().text, "ok");
+    assert_eq!(server.requests().len(), 3, "the second turn knows it");
+    assert_eq!(server.requests()[2].body["reasoning_effort"], "none");
     let refused = ask(provider.as_ref()).await.0.unwrap_err();
     assert_eq!(
         refused.kind, Rejected,
-        "what does not help is not tried again"
+        "what was done already is not done again"
     );
     assert_eq!(server.requests().len(), 4);
 }
