@@ -1,10 +1,12 @@
 //! Chores that every node may do, because doing them twice does no harm: probes of providers that
-//! are down, and pruning of what is older than the plan keeps.
+//! are down, pruning of what is older than the plan keeps, and marking what a pause of many heartbeats
+//! left unmarked because its process died.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use heartbeat_domain::bot::Project;
 use heartbeat_store::StoreError;
+use heartbeat_store::verbs::{Reach, SETTLE_MOST, SettleAsk};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Parts;
@@ -16,10 +18,17 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Rows that one look prunes at most, for each project.
 const PRUNE_MOST: u32 = 2_000;
 
+/// How often heartbeats that were left unmarked are looked for.
+const SETTLE_EVERY: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long whoever set a switch has for marking what is below it.
+const SETTLES_ITSELF: SignedDuration = SignedDuration::from_mins(1);
+
 /// When each chore was last begun, in milliseconds.
 #[derive(Debug, Default)]
 pub(crate) struct Caretaker {
     pruned_at: AtomicI64,
+    settled_at: AtomicI64,
 }
 
 impl Caretaker {
@@ -30,16 +39,47 @@ impl Caretaker {
             node.crew
                 .spawn_chore(async move { probe(&parts, &model).await });
         }
-        let before = self.pruned_at.load(Ordering::Relaxed);
-        let next =
-            before.saturating_add(i64::try_from(PRUNE_EVERY.as_millis()).unwrap_or(i64::MAX));
-        if now.as_millisecond() >= next {
-            self.pruned_at
-                .store(now.as_millisecond(), Ordering::Relaxed);
+        if is_due(&self.pruned_at, PRUNE_EVERY, now) {
             let parts = node.parts.clone();
             node.crew
                 .spawn_chore(async move { prune_all(&parts, now).await });
         }
+        if is_due(&self.settled_at, SETTLE_EVERY, now) {
+            let parts = node.parts.clone();
+            node.crew
+                .spawn_chore(async move { settle_all(&parts, now).await });
+        }
+    }
+}
+
+/// Whether a chore is to be begun now; then it has been.
+fn is_due(begun_at: &AtomicI64, every: SignedDuration, now: Timestamp) -> bool {
+    let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+    let next = begun_at.load(Ordering::Relaxed).saturating_add(every);
+    let is_due = now.as_millisecond() >= next;
+    if is_due {
+        begun_at.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+    is_due
+}
+
+async fn settle_all(parts: &Parts, now: Timestamp) {
+    if let Err(error) = settle(parts, now).await {
+        tracing::warn!(%error, "Heartbeats below a switch were not marked; they will be");
+    }
+}
+
+async fn settle(parts: &Parts, now: Timestamp) -> Result<(), StoreError> {
+    let mut ask = SettleAsk {
+        changed_until: now.checked_sub(SETTLES_ITSELF).ok(),
+        ..SettleAsk::new(Reach::All, SETTLE_MOST)
+    };
+    loop {
+        let settled = parts.store.settle(ask, parts.waiter.now()).await?;
+        if !settled.more {
+            return Ok(());
+        }
+        ask.place = settled.place;
     }
 }
 

@@ -11,6 +11,7 @@ use heartbeat_domain::reason::Reason;
 use heartbeat_domain::schedule::{Passed, Schedule};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::marking::Above;
 use crate::schedules::Schedules;
 use crate::verbs::Result;
 use crate::{StoreError, entries};
@@ -30,6 +31,17 @@ pub(crate) struct Owners {
 }
 
 impl Owners {
+    /// The switches above a heartbeat, and when one was last set.
+    pub(crate) fn above(&self, heartbeat: &Heartbeat, now: Timestamp) -> (Above, Timestamp) {
+        let bot = self.bots.get(&(heartbeat.project_id, heartbeat.bot_id));
+        let project = self.projects.get(&heartbeat.project_id);
+        let Some((project, bot)) = project.zip(bot) else {
+            return (Above::default(), now);
+        };
+        let changed_at = project.paused_at.unwrap_or(bot.updated_at);
+        (Above::of(project, bot), changed_at)
+    }
+
     /// What the holder of a fire is given.
     pub(crate) fn claim(
         &self,

@@ -13,6 +13,7 @@ mod error;
 mod journaling;
 mod kill_point;
 mod limits;
+mod marking;
 mod messages;
 pub mod postgres;
 mod progress;

@@ -116,7 +116,7 @@ fn scope(input: &Input) -> Result<KeyScope, Violation> {
     found.ok_or_else(|| Violation::input("scope", "must be admin, project or read_only"))
 }
 
-/// Stops a project, an agent of it, or everything, at the next step.
+/// Stops a project, an agent of it, or everything, within five seconds.
 #[utoipa::path(
     post,
     path = "/v1/project/pause",

@@ -2,7 +2,7 @@
 
 use heartbeat_domain::bot::Project;
 use heartbeat_domain::ids::HeartbeatId;
-use heartbeat_store::verbs::Stopped;
+use heartbeat_engine::control::Stopped;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -113,7 +113,7 @@ pub struct KeyResponse {
 pub struct PausedResponse {
     /// Heartbeats that were active and no longer are.
     pub heartbeats: Vec<String>,
-    /// Executions that end at their next step.
+    /// Executions that end within five seconds.
     pub executions: Vec<String>,
 }
 

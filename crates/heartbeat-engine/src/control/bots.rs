@@ -3,7 +3,7 @@
 use heartbeat_domain::bot::{Bot, BotChange};
 use heartbeat_domain::ids::{BotId, ProjectId};
 use heartbeat_domain::violation::Violation;
-use heartbeat_store::verbs::{BotRef, HeartbeatKey};
+use heartbeat_store::verbs::{BotRef, HeartbeatKey, Reach, Settled};
 
 use super::{Control, Result, refused};
 
@@ -61,6 +61,11 @@ impl Control {
             .store
             .update_bot(project_id, bot, change, self.now())
             .await?;
+        let rest = Settled {
+            more: true,
+            ..Settled::default()
+        };
+        self.settle(Reach::Bot(project_id, bot.id), rest).await?;
         self.wake.notify_one();
         Ok(bot)
     }

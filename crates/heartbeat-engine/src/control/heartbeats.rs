@@ -6,11 +6,20 @@ use heartbeat_domain::ids::{ExecutionId, HeartbeatId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::watch::Watch;
-use heartbeat_store::verbs::{BotRef, Configure, HeartbeatKey, Reach, Stopped, Target};
+use heartbeat_store::verbs::{BotRef, Configure, HeartbeatKey, Reach, SettleAsk, Settled, Target};
 use jiff::Timestamp;
 
 use super::{Control, Result, refused};
 use crate::privacy::watch_bounds;
+
+/// What a pause stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Heartbeats that were active and no longer are.
+    pub heartbeats: Vec<HeartbeatId>,
+    /// Executions that were asked to end.
+    pub executions: Vec<ExecutionId>,
+}
 
 impl Control {
     /// Creates a heartbeat, or updates the `existing` one.
@@ -103,12 +112,20 @@ impl Control {
         self.store.cancel(key, Reason::ByPerson, now).await
     }
 
-    /// Stops everything within reach.
+    /// Stops everything within reach: nothing starts once the first transaction is through, and what
+    /// runs is cut by the nodes that carry it out. Answers when all heartbeats are marked; where this
+    /// process dies before, a caretaker marks the others.
     ///
     /// # Errors
     /// The project or agent does not exist.
     pub async fn pause(&self, reach: Reach) -> Result<Stopped> {
-        self.store.pause(reach, self.now()).await
+        let first = self.store.pause(reach, self.settle_most, self.now());
+        let settled = self.settle(reach, first.await?).await?;
+        self.wake.notify_one();
+        Ok(Stopped {
+            heartbeats: settled.paused,
+            executions: settled.executions,
+        })
     }
 
     /// Lets everything within reach go on.
@@ -116,9 +133,22 @@ impl Control {
     /// # Errors
     /// The project or agent does not exist.
     pub async fn resume(&self, reach: Reach) -> Result<Vec<HeartbeatId>> {
-        let resumed = self.store.resume(reach, self.now()).await?;
+        let first = self.store.resume(reach, self.settle_most, self.now());
+        let settled = self.settle(reach, first.await?).await?;
         self.wake.notify_one();
-        Ok(resumed)
+        Ok(settled.resumed)
+    }
+
+    /// Marks what a verb has left to mark.
+    pub(super) async fn settle(&self, reach: Reach, mut settled: Settled) -> Result<Settled> {
+        while settled.more {
+            let ask = SettleAsk {
+                place: settled.place,
+                ..SettleAsk::new(reach, self.settle_most)
+            };
+            settled.add(self.store.settle(ask, self.now()).await?);
+        }
+        Ok(settled)
     }
 
     /// When a schedule fires: the `count` values after `from`.

@@ -16,12 +16,14 @@ use heartbeat_domain::bot::Project;
 use heartbeat_domain::ids::{IdSource, ProjectId};
 use heartbeat_domain::plan::{Plan, Plans};
 use heartbeat_domain::violation::Violation;
+use heartbeat_store::verbs::SETTLE_MOST;
 use heartbeat_store::{Limit, Store, StoreError};
 use heartbeat_tools::Hands;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 pub use self::access::{NewProject, SESSION_LASTS, SIGN_IN_LASTS};
+pub use self::heartbeats::Stopped;
 pub use self::tool_servers::{Listing, TOOLS_MAX, ToolServerAsk};
 pub use self::trigger::TRIGGER_WAIT_DEFAULT;
 pub use self::watches::WatchChecks;
@@ -40,6 +42,7 @@ pub struct Control {
     hands: Arc<dyn Hands>,
     wake: Arc<Notify>,
     for_demo: bool,
+    settle_most: usize,
 }
 
 impl Control {
@@ -61,6 +64,16 @@ impl Control {
             hands,
             wake,
             for_demo: false,
+            settle_most: SETTLE_MOST,
+        }
+    }
+
+    /// Control that marks at most so many heartbeats in one transaction.
+    #[must_use]
+    pub fn settling_at_most(self, settle_most: usize) -> Self {
+        Self {
+            settle_most,
+            ..self
         }
     }
 

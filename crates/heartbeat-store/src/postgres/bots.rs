@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use heartbeat_domain::bot::{Bot, BotChange};
 use heartbeat_domain::budget::Scope;
 use heartbeat_domain::heartbeat::Patch;
-use heartbeat_domain::ids::{BotId, ProjectId};
-use heartbeat_domain::reason::Reason;
+use heartbeat_domain::ids::ProjectId;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
@@ -13,7 +12,7 @@ use super::failure::failure;
 use super::rows::{self, Cursor, bot_columns, heartbeat_columns, int, ms};
 use super::standing::Within;
 use super::tx::{Tx, plain, sql};
-use super::{PostgresStore, access, credits, heartbeats, standing, tool_servers};
+use super::{PostgresStore, access, credits, heartbeats, settling, standing, tool_servers};
 use crate::StoreError;
 use crate::error::Thing;
 use crate::verbs::{BotRef, Bots, Listed, Page, Result};
@@ -55,9 +54,6 @@ const COUNT: &str = "SELECT COUNT(*) FROM bots WHERE project_id = $1 AND deleted
 
 const UPDATE: &str = "UPDATE bots SET name = $3, model = $4, instruction = $5, status = $6, \
     heartbeat = $7, credit_limit = $8, web_hosts = $9, updated_at = $10 WHERE project_id = $1 AND id = $2";
-
-const SWITCH: &str = "UPDATE bots SET heartbeat = $3, updated_at = $4 \
-    WHERE project_id = $1 AND id = $2 AND heartbeat <> $3";
 
 const DELETE: &str = "UPDATE bots SET deleted_at = $3 WHERE project_id = $1 AND id = $2";
 
@@ -195,13 +191,7 @@ async fn update(
     tx.write(statement).await?;
     let within = Within::bot(project_id, after.id);
     match (before.is_switched_on(), after.is_switched_on()) {
-        (true, false) => {
-            standing::pause_active(tx, within, Reason::SwitchedOff, now).await?;
-            standing::stop_open(tx, within, Reason::SwitchedOff).await?;
-        }
-        (false, true) => {
-            standing::resume_paused(tx, within, Reason::SwitchedOff, now).await?;
-        }
+        (was, is) if was != is => settling::switched(tx, within, is, now).await?,
         _ => {}
     }
     if before.credit_limit != after.credit_limit {
@@ -211,24 +201,6 @@ async fn update(
         }
     }
     Ok(after)
-}
-
-/// Sets the heartbeat switch alone.
-pub(super) async fn switch_heartbeat(
-    tx: &mut Tx,
-    (project, bot): (ProjectId, BotId),
-    on: bool,
-    now: Timestamp,
-) -> Result<()> {
-    tx.write(
-        sql(SWITCH)
-            .bind(project.0)
-            .bind(bot.0)
-            .bind(on)
-            .bind(ms(now)),
-    )
-    .await?;
-    Ok(())
 }
 
 async fn delete(tx: &mut Tx, (project_id, bot): (ProjectId, BotRef), now: Timestamp) -> Result<()> {

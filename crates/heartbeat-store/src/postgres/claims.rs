@@ -22,6 +22,7 @@ use super::standing;
 use super::tx::{Tx, sql};
 use crate::claiming::{Fire, Owners, fire, missed_before};
 use crate::entries;
+use crate::marking::{Moments, mark};
 use crate::turns::Key;
 use crate::verbs::{ClaimAsk, Result};
 
@@ -120,7 +121,7 @@ pub(super) async fn claim_due(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Res
             due.extend(fires(tx, keys, awake_since, now).await?);
             candidates = rest;
         }
-        claims.extend(open_fires(tx, due, ask.node_id, now).await?);
+        claims.extend(open_fires(tx, due, (ask.node_id, awake_since), now).await?);
     }
     Ok(claims)
 }
@@ -259,9 +260,14 @@ async fn put_right(
 async fn open_fires(
     tx: &mut Tx,
     fires: Vec<Fire>,
-    node: NodeId,
+    (node, awake_since): (NodeId, Timestamp),
     now: Timestamp,
 ) -> Result<Vec<Claim>> {
+    let bots = fires
+        .iter()
+        .map(|fire| (fire.heartbeat.project_id, fire.heartbeat.bot_id));
+    let owners = owners(tx, bots).await?;
+    let fires = unless_stopped(tx, (fires, &owners), awake_since, now).await?;
     let rows: Vec<_> = fires
         .iter()
         .map(|fire| (&fire.execution, Some(node)))
@@ -281,10 +287,6 @@ async fn open_fires(
                 .bind(ms(fire.execution.due_at))
         })
         .await?;
-    let bots = fires
-        .iter()
-        .map(|fire| (fire.heartbeat.project_id, fire.heartbeat.bot_id));
-    let owners = owners(tx, bots).await?;
     let claims = fires.into_iter().map(
         |Fire {
              mut heartbeat,
@@ -297,6 +299,33 @@ async fn open_fires(
         },
     );
     claims.collect()
+}
+
+/// Fires that no switch above them stops. A heartbeat below one that was set and that is not marked
+/// yet is marked here, so that it is not looked at again.
+async fn unless_stopped(
+    tx: &mut Tx,
+    (fires, owners): (Vec<Fire>, &Owners),
+    awake_since: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Fire>> {
+    let mut free = Vec::with_capacity(fires.len());
+    let mut marked = Vec::new();
+    for fire in fires {
+        let (above, changed_at) = owners.above(&fire.heartbeat, now);
+        if above.reason().is_none() {
+            free.push(fire);
+            continue;
+        }
+        let moments = Moments {
+            awake_since,
+            changed_at,
+            now,
+        };
+        marked.extend(mark(&tx.schedules, fire.heartbeat, above, moments));
+    }
+    records::save_marked(tx, &marked, now).await?;
+    Ok(free)
 }
 
 /// A due time that has its row already never fires again: the heartbeat moves past it. That takes

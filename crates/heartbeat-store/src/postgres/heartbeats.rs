@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use heartbeat_domain::bot::Bot;
 use heartbeat_domain::budget::{Level, Scope};
 use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Settings, Standing, billing_period};
-use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, MemberId, ProjectId};
+use heartbeat_domain::ids::{BotId, ExecutionId, MemberId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use jiff::Timestamp;
@@ -15,15 +15,16 @@ use super::failure::failure;
 use super::limits::{check_cap, check_rights};
 use super::records;
 use super::rows::{self, Cursor, heartbeat_columns, int, ms, opt_ms, second_of_day};
-use super::standing::Within;
 use super::tx::{Statement, Tx, plain, sql};
-use super::{PostgresStore, bots, budgets, rollups, standing};
+use super::{PostgresStore, bots, budgets, rollups, settling, standing};
 use crate::StoreError;
 use crate::counting::Rollups;
 use crate::entries::Standstill;
 use crate::error::Thing;
 use crate::purses::Purse;
-use crate::verbs::{BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, Stopped, Target};
+use crate::verbs::{
+    BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, SettleAsk, Settled, Target,
+};
 
 /// For this transaction alone.
 const ONE: &str = concat!(
@@ -74,10 +75,6 @@ const DELETE: &str = "DELETE FROM heartbeats WHERE project_id = $1 AND bot_id = 
 
 const ASK_TO_STOP: &str = "UPDATE executions SET cancel_requested = COALESCE(cancel_requested, $3) \
     WHERE project_id = $1 AND id = $2 AND phase <> 'ended'";
-
-const PAUSE_PROJECT: &str = "UPDATE projects SET paused_at = COALESCE(paused_at, $2) WHERE id = $1";
-
-const RESUME_PROJECT: &str = "UPDATE projects SET paused_at = NULL WHERE id = $1";
 
 #[async_trait]
 impl Heartbeats for PostgresStore {
@@ -137,13 +134,21 @@ impl Heartbeats for PostgresStore {
             .await
     }
 
-    async fn pause(&self, reach: Reach, now: Timestamp) -> Result<Stopped> {
-        self.write_once(move |tx| Box::pin(pause(tx, reach, rows::whole_ms(now))))
+    async fn pause(&self, reach: Reach, most: usize, now: Timestamp) -> Result<Settled> {
+        let now = rows::whole_ms(now);
+        self.write_once(move |tx| Box::pin(settling::pause(tx, reach, most, now)))
             .await
     }
 
-    async fn resume(&self, reach: Reach, now: Timestamp) -> Result<Vec<HeartbeatId>> {
-        self.write_once(move |tx| Box::pin(resume(tx, reach, rows::whole_ms(now))))
+    async fn resume(&self, reach: Reach, most: usize, now: Timestamp) -> Result<Settled> {
+        let now = rows::whole_ms(now);
+        self.write_once(move |tx| Box::pin(settling::resume(tx, reach, most, now)))
+            .await
+    }
+
+    async fn settle(&self, ask: SettleAsk, now: Timestamp) -> Result<Settled> {
+        let now = rows::whole_ms(now);
+        self.write_once(move |tx| Box::pin(settling::settle(tx, ask, now)))
             .await
     }
 }
@@ -431,64 +436,6 @@ async fn ask_to_stop(
             .bind(reason.as_str()),
     )
     .await
-}
-
-async fn pause(tx: &mut Tx, reach: Reach, now: Timestamp) -> Result<Stopped> {
-    let mut stopped = Stopped::default();
-    let (within, reason) = reached(tx, reach).await?;
-    for within in within {
-        let project = within.project;
-        match within.bot {
-            Some(bot) => bots::switch_heartbeat(tx, (project, bot), false, now).await?,
-            None => {
-                tx.write(sql(PAUSE_PROJECT).bind(project.0).bind(ms(now)))
-                    .await?;
-            }
-        }
-        let paused = standing::pause_active(tx, within, reason, now).await?;
-        stopped.heartbeats.extend(paused);
-        stopped
-            .executions
-            .extend(standing::stop_open(tx, within, reason).await?);
-    }
-    Ok(stopped)
-}
-
-async fn resume(tx: &mut Tx, reach: Reach, now: Timestamp) -> Result<Vec<HeartbeatId>> {
-    let mut active = Vec::new();
-    let (within, reason) = reached(tx, reach).await?;
-    for within in within {
-        let project = within.project;
-        match within.bot {
-            Some(bot) => bots::switch_heartbeat(tx, (project, bot), true, now).await?,
-            None => {
-                tx.write(sql(RESUME_PROJECT).bind(project.0)).await?;
-            }
-        }
-        active.extend(standing::resume_paused(tx, within, reason, now).await?);
-    }
-    Ok(active)
-}
-
-async fn reached(tx: &mut Tx, reach: Reach) -> Result<(Vec<Within>, Reason)> {
-    match reach {
-        Reach::All => {
-            let projects = super::access::all(tx.conn()).await?;
-            let within = projects
-                .into_iter()
-                .map(|project| Within::project(project.id))
-                .collect();
-            Ok((within, Reason::ProjectPaused))
-        }
-        Reach::Project(id) => {
-            super::access::find(tx.conn(), id).await?;
-            Ok((vec![Within::project(id)], Reason::ProjectPaused))
-        }
-        Reach::Bot(project, bot) => {
-            bots::find(tx.conn(), project, BotRef::Id(bot)).await?;
-            Ok((vec![Within::bot(project, bot)], Reason::SwitchedOff))
-        }
-    }
 }
 
 fn older(heartbeat: &Heartbeat) -> Statement<'static> {

@@ -27,6 +27,7 @@ mod records;
 mod rollups;
 mod sealing;
 mod servers;
+mod settling;
 mod standing;
 mod stats;
 mod steps;

@@ -12,10 +12,13 @@ CREATE TABLE projects (
     plan text NOT NULL,
     paused_at bigint,
     created_at bigint NOT NULL,
+    unsettled bigint,
     CONSTRAINT projects_name_is_not_empty CHECK ((name <> ''::text)),
     CONSTRAINT projects_pkey PRIMARY KEY (id),
     CONSTRAINT projects_name_key UNIQUE (name)
 );
+
+CREATE INDEX projects_unsettled ON projects USING btree (unsettled) WHERE (unsettled IS NOT NULL);
 
 CREATE TABLE keys (
     project_id uuid NOT NULL,
@@ -66,10 +69,13 @@ CREATE TABLE bots (
     deleted_at bigint,
     credit_limit bigint,
     web_hosts text,
+    unsettled bigint,
     CONSTRAINT bots_pkey PRIMARY KEY (project_id, id),
     CONSTRAINT bots_number_key UNIQUE (project_id, number),
     CONSTRAINT bots_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
 );
+
+CREATE INDEX bots_unsettled ON bots USING btree (unsettled) WHERE (unsettled IS NOT NULL);
 
 CREATE TABLE nodes (
     id uuid NOT NULL,

@@ -45,6 +45,7 @@ migrations! {
     23 "0023_node_work",
     24 "0024_operators",
     25 "0025_receipts",
+    26 "0026_switches",
 }
 
 const TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'";

@@ -26,6 +26,7 @@ mod records;
 mod rollups;
 mod sealing;
 mod serving;
+mod settling;
 mod standing;
 mod stats;
 mod steps;

@@ -11,6 +11,7 @@ use super::rows::{int, ms, opt_ms, second_of_day};
 use super::tx::{Statement, Tx, sql};
 use crate::counting::Rollups;
 use crate::entries::{self, Standstill};
+use crate::marking::Marked;
 use crate::verbs::Result;
 
 static INSERT: Batch = Batch::new(
@@ -44,6 +45,24 @@ const BEGIN_PAUSE: &str = "INSERT INTO pauses \
     (project_id, heartbeat_id, since, number, reason, resumes_at, ended_at) \
     SELECT $1, $2, $3, COUNT(*), $4, $5, NULL FROM pauses \
     WHERE project_id = $1 AND heartbeat_id = $2 AND since = $3";
+
+static END_PAUSES: Batch = Batch::new(
+    "WITH v(project_id, heartbeat_id, ended_at) AS (VALUES",
+    3,
+    ") UPDATE pauses SET ended_at = MAX(v.ended_at, pauses.since) FROM v \
+     WHERE pauses.project_id = v.project_id AND pauses.heartbeat_id = v.heartbeat_id \
+     AND pauses.ended_at IS NULL",
+);
+
+static BEGIN_PAUSES: Batch = Batch::new(
+    "WITH v(project_id, heartbeat_id, since, reason, resumes_at) AS (VALUES",
+    5,
+    ") INSERT INTO pauses \
+     (project_id, heartbeat_id, since, number, reason, resumes_at, ended_at) \
+     SELECT v.project_id, v.heartbeat_id, v.since, (SELECT COUNT(*) FROM pauses p \
+     WHERE p.project_id = v.project_id AND p.heartbeat_id = v.heartbeat_id \
+     AND p.since = v.since), v.reason, v.resumes_at, NULL FROM v",
+);
 
 /// Writes execution rows; answers how many of them were not there yet.
 pub(super) async fn insert(tx: &mut Tx, rows: &[(&Execution, Option<NodeId>)]) -> Result<u64> {
@@ -178,6 +197,49 @@ pub(super) async fn save_change(
     save_states(tx, std::slice::from_ref(after)).await?;
     let change = Standstill::between(before, after, now);
     write_standstills(tx, change.as_slice()).await
+}
+
+/// Writes marked heartbeats, each of them once, with everything that follows from that.
+pub(super) async fn save_marked(tx: &mut Tx, marked: &[Marked], now: Timestamp) -> Result<()> {
+    let mut covering = Vec::new();
+    for Marked { after, skipped, .. } in marked {
+        for skipped in skipped {
+            let id = ExecutionId::new(&tx.ids, now);
+            covering.push(entries::covering_row(after, id, skipped, now));
+        }
+    }
+    let rows: Vec<_> = covering.iter().map(|row| (row, None)).collect();
+    insert(tx, &rows).await?;
+    let mut counted = Rollups::default();
+    for row in &covering {
+        counted.count(row);
+    }
+    rollups::add(tx, counted).await?;
+    let states: Vec<Heartbeat> = marked.iter().map(|one| one.after.clone()).collect();
+    save_states(tx, &states).await?;
+    let changes = marked
+        .iter()
+        .filter_map(|one| Standstill::between(&one.before, &one.after, now));
+    let changes: Vec<Standstill> = changes.collect();
+    let ends: Vec<&Standstill> = changes.iter().filter(|change| change.ends).collect();
+    END_PAUSES
+        .write(tx, &ends, |statement, change| {
+            let statement = statement.bind(change.project_id).bind(change.heartbeat_id);
+            statement.bind(ms(change.now))
+        })
+        .await?;
+    let begins = changes
+        .iter()
+        .filter_map(|change| Some((change, change.begins?)));
+    let begins: Vec<_> = begins.collect();
+    BEGIN_PAUSES
+        .write(tx, &begins, |statement, (change, (reason, resumes_at))| {
+            let statement = statement.bind(change.project_id).bind(change.heartbeat_id);
+            let statement = statement.bind(ms(change.now)).bind(reason.as_str());
+            statement.bind(opt_ms(*resumes_at))
+        })
+        .await?;
+    Ok(())
 }
 
 /// Records that a heartbeat that cannot be read stands still.

@@ -7,7 +7,7 @@ CREATE TABLE projects (
     name TEXT NOT NULL,
     plan TEXT NOT NULL,
     paused_at BIGINT,
-    created_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL, unsettled BIGINT,
     CONSTRAINT projects_pkey PRIMARY KEY (id),
     CONSTRAINT projects_name_key UNIQUE (name),
     CONSTRAINT projects_id_is_a_uuid CHECK (length(id) = 16),
@@ -58,7 +58,7 @@ CREATE TABLE bots (
     heartbeat BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    deleted_at BIGINT, credit_limit BIGINT, web_hosts TEXT,
+    deleted_at BIGINT, credit_limit BIGINT, web_hosts TEXT, unsettled BIGINT,
     CONSTRAINT bots_id_key UNIQUE (project_id, id),
     CONSTRAINT bots_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id),
     CONSTRAINT bots_id_is_a_uuid CHECK (length(id) = 16)
@@ -395,3 +395,7 @@ CREATE TABLE receipts (
     id BLOB NOT NULL,
     CONSTRAINT receipts_pkey PRIMARY KEY (id)
 ) WITHOUT ROWID;
+
+CREATE INDEX projects_unsettled ON projects (unsettled) WHERE unsettled IS NOT NULL;
+
+CREATE INDEX bots_unsettled ON bots (unsettled) WHERE unsettled IS NOT NULL;

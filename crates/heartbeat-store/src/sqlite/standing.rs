@@ -1,8 +1,8 @@
-//! Pauses of many heartbeats at once, and their ends.
+//! Why heartbeats stand still, and what lets them go on: plans, budgets and the switches above them.
 
 use heartbeat_domain::budget::Scope;
-use heartbeat_domain::heartbeat::{Heartbeat, Pause, Standing, billing_period, utc_day};
-use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, MemberId, ProjectId};
+use heartbeat_domain::heartbeat::{Heartbeat, Standing, billing_period, utc_day};
+use heartbeat_domain::ids::{BotId, MemberId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::schedule::Schedule;
@@ -13,6 +13,7 @@ use super::nodes;
 use super::records;
 use super::rows::{self, Cursor, heartbeat_columns};
 use super::tx::{Tx, sql};
+use crate::marking::{Above, paused_for};
 use crate::verbs::Result;
 
 const HOLDS: &str = "SELECT p.paused_at IS NOT NULL, NOT (b.status AND b.heartbeat) \
@@ -23,20 +24,6 @@ const OF_REACH: &str = concat!(
     heartbeat_columns!(),
     " FROM heartbeats h WHERE h.project_id = $1 AND ($2 IS NULL OR h.bot_id = $2) \
      ORDER BY h.bot_id, h.created_at, h.id"
-);
-
-const ACTIVE: &str = concat!(
-    "SELECT ",
-    heartbeat_columns!(),
-    " FROM heartbeats h WHERE h.project_id = $1 AND ($2 IS NULL OR h.bot_id = $2) \
-     AND h.enabled AND h.paused_reason IS NULL ORDER BY h.bot_id, h.created_at, h.id"
-);
-
-const PAUSED: &str = concat!(
-    "SELECT ",
-    heartbeat_columns!(),
-    " FROM heartbeats h WHERE h.project_id = $1 AND ($2 IS NULL OR h.bot_id = $2) \
-     AND h.paused_reason = $3 ORDER BY h.bot_id, h.created_at, h.id"
 );
 
 const RELIEVED: &str = concat!(
@@ -51,11 +38,6 @@ const RELIEVED: &str = concat!(
      AND $4 = 'credits_exhausted' AND u.used >= u.credit_limit)) \
      ORDER BY h.bot_id, h.created_at, h.id"
 );
-
-const STOP_OPEN: &str = "UPDATE executions SET cancel_requested = $3 WHERE project_id = $1 \
-    AND id IN (SELECT h.open_execution_id FROM heartbeats h WHERE h.project_id = $1 \
-    AND ($2 IS NULL OR h.bot_id = $2) AND h.open_execution_id IS NOT NULL) \
-    AND phase <> 'ended' AND cancel_requested IS NULL RETURNING id";
 
 /// A project, or one agent or subscriber of it.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +79,11 @@ pub(super) async fn resumed(
 
 /// `heartbeat`, paused if it is active in a paused project or of an agent that is switched off.
 pub(super) async fn held(tx: &mut Tx, heartbeat: Heartbeat, now: Timestamp) -> Result<Heartbeat> {
+    // One that was active before the switch was set and is not marked yet: what it passed over is to
+    // be covered first, which is up to whoever marks it.
+    if heartbeat.next.is_some_and(|next| next.at <= now) {
+        return Ok(heartbeat);
+    }
     let statement = sql(HOLDS)
         .bind(heartbeat.project_id.0)
         .bind(heartbeat.bot_id.0);
@@ -104,45 +91,14 @@ pub(super) async fn held(tx: &mut Tx, heartbeat: Heartbeat, now: Timestamp) -> R
         return Ok(heartbeat);
     };
     let mut c = Cursor::new(&row);
-    let (project_paused, switched_off): (bool, bool) = (c.take()?, c.take()?);
-    let reason = match (project_paused, switched_off) {
-        (true, _) => Reason::ProjectPaused,
-        (_, true) => Reason::SwitchedOff,
-        _ => return Ok(heartbeat),
+    let above = Above {
+        project_paused: c.take()?,
+        switched_off: c.take()?,
     };
-    Ok(paused_for(heartbeat, reason, now))
-}
-
-/// Another reason for standing still; due moments are the caller's.
-fn paused_for(mut heartbeat: Heartbeat, reason: Reason, now: Timestamp) -> Heartbeat {
-    if heartbeat.standing() != Standing::Off {
-        heartbeat.paused = Some(Pause {
-            reason,
-            since: now,
-            resumes_at: None,
-        });
-        heartbeat.claimable_at = None;
-    }
-    heartbeat
-}
-
-/// Pauses what is active; answers what that was.
-pub(super) async fn pause_active(
-    tx: &mut Tx,
-    within: Within,
-    reason: Reason,
-    now: Timestamp,
-) -> Result<Vec<HeartbeatId>> {
-    let statement = sql(ACTIVE)
-        .bind(within.project.0)
-        .bind(within.bot.map(|bot| bot.0));
-    let active = readable(&tx.rows(statement).await?);
-    let mut paused = Vec::with_capacity(active.len());
-    for heartbeat in active {
-        pause_one(tx, &heartbeat, reason, now).await?;
-        paused.push(heartbeat.id);
-    }
-    Ok(paused)
+    Ok(match above.reason() {
+        Some(reason) => paused_for(heartbeat, reason, now),
+        None => heartbeat,
+    })
 }
 
 async fn pause_one(
@@ -179,27 +135,6 @@ pub(super) async fn missed_reason(
     })
 }
 
-/// Ends the pauses that have that reason; answers what is active again.
-pub(super) async fn resume_paused(
-    tx: &mut Tx,
-    within: Within,
-    reason: Reason,
-    now: Timestamp,
-) -> Result<Vec<HeartbeatId>> {
-    let statement = sql(PAUSED)
-        .bind(within.project.0)
-        .bind(within.bot.map(|bot| bot.0))
-        .bind(reason.as_str());
-    let paused = readable(&tx.rows(statement).await?);
-    let mut active = Vec::with_capacity(paused.len());
-    for heartbeat in paused {
-        if resume_one(tx, &heartbeat, now).await? {
-            active.push(heartbeat.id);
-        }
-    }
-    Ok(active)
-}
-
 /// Lets what a level paused go on, but for what its own level, or the project's day, still holds.
 pub(super) async fn relieve(
     tx: &mut Tx,
@@ -230,22 +165,6 @@ async fn resume_one(tx: &mut Tx, heartbeat: &Heartbeat, now: Timestamp) -> Resul
     let after = resumed(tx, heartbeat, &schedule, now).await?;
     records::save_change(tx, heartbeat, &after, &[], now).await?;
     Ok(after.standing() == Standing::Active)
-}
-
-/// Asks what runs to stop; answers what was asked now.
-pub(super) async fn stop_open(
-    tx: &mut Tx,
-    within: Within,
-    reason: Reason,
-) -> Result<Vec<ExecutionId>> {
-    let statement = sql(STOP_OPEN)
-        .bind(within.project.0)
-        .bind(within.bot.map(|bot| bot.0))
-        .bind(reason.as_str());
-    let rows = tx.write_rows(statement).await?;
-    rows.iter()
-        .map(|row| Ok(ExecutionId(Cursor::new(row).take()?)))
-        .collect()
 }
 
 /// The oldest heartbeats of each agent up to the plan's cap stay, if they are not too frequent for

@@ -29,7 +29,8 @@ pub trait Bots: Send + Sync {
     async fn bots(&self, project_id: ProjectId, page: Page) -> Result<Listed<Bot>>;
 
     /// Changes an agent. When it is switched off its active heartbeats pause with `switched_off`
-    /// and what runs is asked to stop; when it is switched on they resume on their grids.
+    /// and what runs is asked to stop; when it is switched on they resume on their grids. Of many
+    /// heartbeats only the first are marked, as [`super::Heartbeats::pause`] does.
     async fn update_bot(
         &self,
         project_id: ProjectId,

@@ -55,13 +55,72 @@ pub enum Reach {
     Bot(ProjectId, BotId),
 }
 
-/// What a stop stopped.
+/// Heartbeats that one transaction marks at most, unless told otherwise: few enough that nobody else
+/// waits for long.
+pub const SETTLE_MOST: usize = 1_000;
+
+/// Which heartbeats are to be marked as the switches above them say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettleAsk {
+    /// Within this reach.
+    pub reach: Reach,
+    /// Where the last answer said that there is more.
+    pub place: Option<Place>,
+    /// At most so many.
+    pub most: usize,
+    /// Only below switches that were set until then.
+    pub changed_until: Option<Timestamp>,
+}
+
+impl SettleAsk {
+    /// Everything within reach, from the start.
+    #[must_use]
+    pub fn new(reach: Reach, most: usize) -> Self {
+        Self {
+            reach,
+            place: None,
+            most,
+            changed_until: None,
+        }
+    }
+}
+
+/// How far the heartbeats below a switch are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The project.
+    pub project_id: ProjectId,
+    /// The agent, if the switch is its.
+    pub bot_id: Option<BotId>,
+    /// Which setting of the switch.
+    pub change: i64,
+    /// The last heartbeat that was looked at.
+    pub after: HeartbeatId,
+}
+
+/// What a verb that marks many heartbeats did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stopped {
+pub struct Settled {
     /// Heartbeats that were active and no longer are.
-    pub heartbeats: Vec<HeartbeatId>,
+    pub paused: Vec<HeartbeatId>,
+    /// Heartbeats that are active again.
+    pub resumed: Vec<HeartbeatId>,
     /// Executions that were asked to end.
     pub executions: Vec<ExecutionId>,
+    /// Whether there may be more to mark; [`Heartbeats::settle`] goes on.
+    pub more: bool,
+    /// Where.
+    pub place: Option<Place>,
+}
+
+impl Settled {
+    /// Adds what was done after it.
+    pub fn add(&mut self, next: Self) {
+        self.paused.extend(next.paused);
+        self.resumed.extend(next.resumed);
+        self.executions.extend(next.executions);
+        (self.more, self.place) = (next.more, next.place);
+    }
 }
 
 /// Standing instructions. Another project's heartbeat is `NotFound`; the project comes before
@@ -106,10 +165,17 @@ pub trait Heartbeats: Send + Sync {
         now: Timestamp,
     ) -> Result<ExecutionId>;
 
-    /// Pauses everything within reach and asks what runs to stop. Idempotent: a repeat stops only
-    /// what was not stopped yet.
-    async fn pause(&self, reach: Reach, now: Timestamp) -> Result<Stopped>;
+    /// Sets the switches within reach so that nothing below them starts from then on, asks what runs
+    /// to stop, and marks the first `most` heartbeats as paused; the others are marked by
+    /// [`Heartbeats::settle`], or when they fall due. Due moments between the switch and a
+    /// heartbeat's own pause are skipped for its reason. Idempotent: a repeat stops only what was
+    /// not stopped yet.
+    async fn pause(&self, reach: Reach, most: usize, now: Timestamp) -> Result<Settled>;
 
-    /// Ends [`Heartbeats::pause`]: grids go on.
-    async fn resume(&self, reach: Reach, now: Timestamp) -> Result<Vec<HeartbeatId>>;
+    /// Ends [`Heartbeats::pause`]: grids go on, those of the first `most` heartbeats at once.
+    async fn resume(&self, reach: Reach, most: usize, now: Timestamp) -> Result<Settled>;
+
+    /// Goes on marking heartbeats as the switches above them say now, whoever set those. Idempotent,
+    /// and several may do it at once.
+    async fn settle(&self, ask: SettleAsk, now: Timestamp) -> Result<Settled>;
 }

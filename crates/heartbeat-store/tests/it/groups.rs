@@ -150,6 +150,11 @@ group! { stats:
 group! { stopping:
     a_turn_that_is_given_up_is_lost_and_costs_its_input,
     a_turn_that_has_ended_or_is_anothers_is_not_given_up,
+    a_pause_holds_at_once_though_heartbeats_are_marked_little_by_little,
+    an_edit_of_what_is_not_marked_yet_loses_no_moment,
+    what_a_pause_left_unmarked_is_found_and_marked_by_whoever_looks,
+    a_resume_that_overtakes_a_pause_leaves_everything_active,
+    an_agent_that_is_switched_off_is_marked_little_by_little_too,
 }
 
 group! { tool_servers:

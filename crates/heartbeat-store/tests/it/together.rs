@@ -86,13 +86,13 @@ async fn people_who_pause_and_edit_while_nodes_work_hurt_nobody() {
             w.renew(node, now).await;
         }
         let people = async {
-            w.store.pause(Reach::All, now).await.unwrap();
+            w.store.pause(Reach::All, 99, now).await.unwrap();
             for id in &ids {
                 w.edit(*id, |change| change.label = Patch::Set("new".into()), now)
                     .await;
             }
             let reach = Reach::Project(w.project.id);
-            w.store.resume(reach, now).await.unwrap();
+            w.store.resume(reach, 99, now).await.unwrap();
         };
         let working = join_all(nodes.map(|node| work(&w, node, now)));
         tokio::join!(working, people);

@@ -8,6 +8,8 @@ use super::db::Db;
 pub(crate) struct Hint {
     /// The earliest moment.
     pub(crate) at: Option<i64>,
+    /// Whether heartbeats are left to be marked.
+    unsettled: bool,
     /// Executions that are open.
     open: i64,
     /// Deliveries that are pending.
@@ -22,6 +24,8 @@ const LOOK: &str = "SELECT \
     (SELECT COUNT(*) FROM deliveries WHERE due_at IS NOT NULL) AS pending, \
     (SELECT COUNT(*) FROM executions WHERE holder IS NOT NULL \
     AND cancel_requested IS NOT NULL) AS stopping, \
+    (SELECT MIN(unsettled) FROM (SELECT unsettled FROM projects UNION ALL \
+    SELECT unsettled FROM bots)) AS unsettled, \
     (SELECT MIN(n.lease_until) FROM nodes n WHERE n.ended_at IS NULL \
     AND EXISTS (SELECT 1 FROM executions e WHERE e.holder = n.id)) AS lease";
 
@@ -38,8 +42,10 @@ impl Hint {
             .map(|lease| if lease > wall + 20_000 { wall } else { lease });
         // Nodes look every second; what is to stop is worth a look each time.
         let stopping = (row.number("stopping") > 0).then_some(wall);
+        let unsettled = row.find("unsettled");
         let moments = [
             stopping,
+            unsettled.map(|at| at + 61_000),
             row.find("heartbeat"),
             row.find("execution"),
             row.find("delivery"),
@@ -47,6 +53,7 @@ impl Hint {
         ];
         Self {
             at: moments.into_iter().flatten().min(),
+            unsettled: unsettled.is_some(),
             open: row.number("open"),
             pending: row.number("pending"),
         }
@@ -54,7 +61,7 @@ impl Hint {
 
     /// Whether something is open or on its way.
     pub(crate) fn is_busy(&self) -> bool {
-        self.open > 0 || self.pending > 0
+        self.open > 0 || self.pending > 0 || self.unsettled
     }
 
     /// Whether something is under way.

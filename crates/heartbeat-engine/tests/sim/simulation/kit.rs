@@ -39,6 +39,8 @@ pub(crate) struct Kit {
     ids: Arc<IdSource>,
     plans: Arc<Plans>,
     settings: Arc<EngineSettings>,
+    /// Heartbeats that one transaction marks.
+    settle_most: usize,
     broken: Option<Sabotage>,
 }
 
@@ -72,6 +74,7 @@ impl Kit {
             ids,
             plans: Arc::new(plans),
             settings: Arc::new(settings),
+            settle_most: *dice.pick(&[1, 2, 1_000]),
             broken,
         }
     }
@@ -130,5 +133,6 @@ impl Kit {
             (Arc::new(checks), Arc::new(NoHands)),
             Arc::default(),
         )
+        .settling_at_most(self.settle_most)
     }
 }

@@ -95,7 +95,7 @@ impl Mind {
             1..=4 => dice.between(1_000, 8_000),
             _ => dice.between(20, 1_000),
         };
-        let is_tiring = takes > 8_000 && dice.in_thousand(200);
+        let is_tiring = takes > 8_000 && dice.in_thousand(600);
         if is_tiring {
             let after = dice.between(50, 4_000);
             state.memory.impatient_at = Some(self.door.stage.time.real() + after);

@@ -9,7 +9,7 @@ use heartbeat_domain::step::{Step, StepState};
 use heartbeat_domain::tool::Repeat;
 use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{
-    CallIntent, Channel, Fires as _, Intent, Journal as _, Result, TurnIntent,
+    CallIntent, Channel, Fires as _, Intent, Journal as _, Result, Settled, TurnIntent,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -68,6 +68,8 @@ sabotages! {
     OutboxOutside = "outbox-outside" found by "outbox",
     /// Every call counts as safe to repeat.
     UnknownRepeated = "unknown-call-repeated" found by "effects",
+    /// Nobody marks what a pause left unmarked.
+    PauseNotSettled = "pause-not-settled" found by "leftover",
     /// Nobody looks whether an execution was asked to stop.
     PauseNotPolled = "pause-not-polled" found by "stopped",
     /// The window is looked up in UTC.
@@ -205,6 +207,15 @@ pub(crate) fn forget(steps: &mut [Step]) {
             step.result = None;
         }
     }
+}
+
+/// Says that all heartbeats are marked.
+pub(crate) async fn leave_unsettled(db: &Db) -> Result<Settled> {
+    for table in ["projects", "bots"] {
+        db.execute(format!("UPDATE {table} SET unsettled = NULL"))
+            .await;
+    }
+    Ok(Settled::default())
 }
 
 /// Says of every call that it may be repeated.

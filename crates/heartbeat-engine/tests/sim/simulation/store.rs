@@ -22,7 +22,7 @@ use heartbeat_store::verbs::{
     Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure,
     CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
     Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach,
-    Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, StopRequest, Stopped,
+    Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled, Stats, StatsSummary, StopRequest,
     ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary, Visit,
 };
 use jiff::Timestamp;
@@ -161,8 +161,19 @@ gated!(Heartbeats [
     heartbeat(key: HeartbeatKey, now: Timestamp) -> Heartbeat,
     heartbeats(project_id: ProjectId, bot_id: BotId, member_id: Option<MemberId>, now: Timestamp)
         -> Vec<Heartbeat>,
-    resume(reach: Reach, now: Timestamp) -> Vec<HeartbeatId>,
+    resume(reach: Reach, most: usize, now: Timestamp) -> Settled,
 ] {
+    async fn settle(&self, ask: SettleAsk, now: Timestamp) -> Result<Settled> {
+        let mut pass = self.enter("settle").await?;
+        let answer = match self.broken {
+            Some(Sabotage::PauseNotSettled) => sabotage::leave_unsettled(&self.db).await,
+            _ => self.db.store.settle(ask, now).await,
+        };
+        pass.happened().await;
+        stopped::asked(&self.door, &self.db).await;
+        self.leave("settle", pass, answer).await
+    }
+
     async fn cancel(
         &self,
         key: HeartbeatKey,
@@ -176,9 +187,9 @@ gated!(Heartbeats [
         self.leave("cancel", pass, answer).await
     }
 
-    async fn pause(&self, reach: Reach, now: Timestamp) -> Result<Stopped> {
+    async fn pause(&self, reach: Reach, most: usize, now: Timestamp) -> Result<Settled> {
         let mut pass = self.enter("pause").await?;
-        let answer = self.db.store.pause(reach, now).await;
+        let answer = self.db.store.pause(reach, most, now).await;
         pass.happened().await;
         stopped::asked(&self.door, &self.db).await;
         self.leave("pause", pass, answer).await

@@ -214,8 +214,8 @@ pub(crate) async fn a_pause_stops_everything_within_reach_and_its_end_resumes_ju
     let node = w.node(minute(30)).await;
     let claims = w.claim(node, 1, minute(30)).await;
     let reach = Reach::Project(w.project.id);
-    let stopped = w.store.pause(reach, minute(31)).await.unwrap();
-    assert_eq!(stopped.heartbeats, [one.id]);
+    let stopped = w.store.pause(reach, 99, minute(31)).await.unwrap();
+    assert_eq!(stopped.paused, [one.id]);
     assert_eq!(
         stopped.executions.len(),
         claims
@@ -223,14 +223,14 @@ pub(crate) async fn a_pause_stops_everything_within_reach_and_its_end_resumes_ju
             .filter(|c| c.project.id == w.project.id)
             .count()
     );
-    let again = w.store.pause(reach, minute(32)).await.unwrap();
-    assert_eq!((again.heartbeats, again.executions), (vec![], vec![]));
+    let again = w.store.pause(reach, 99, minute(32)).await.unwrap();
+    assert_eq!((again.paused, again.executions), (vec![], vec![]));
     let paused = w.store.project(w.project.id).await.unwrap();
     assert_eq!(paused.paused_at, Some(minute(31)));
-    let all = w.store.pause(Reach::All, minute(33)).await.unwrap();
-    assert_eq!(all.heartbeats, [theirs.id]);
-    let resumed = w.store.resume(Reach::All, minute(70)).await.unwrap();
-    assert_eq!(resumed.len(), 2);
+    let all = w.store.pause(Reach::All, 99, minute(33)).await.unwrap();
+    assert_eq!(all.paused, [theirs.id]);
+    let resumed = w.store.resume(Reach::All, 99, minute(70)).await.unwrap();
+    assert_eq!(resumed.resumed.len(), 2);
     let one = w.read(one.id, minute(70)).await;
     assert_eq!((one.paused, one.next.unwrap().at), (None, minute(90)));
     assert_eq!(w.read(two.id, minute(70)).await.standing(), Standing::Off);
@@ -240,24 +240,18 @@ pub(crate) async fn the_end_of_one_pause_uncovers_the_next_reason(w: &World) {
     let heartbeat = w.every(30, minute(0)).await;
     let bot = Reach::Bot(w.project.id, w.bot.id);
     w.store
-        .pause(Reach::Project(w.project.id), minute(1))
+        .pause(Reach::Project(w.project.id), 99, minute(1))
         .await
         .unwrap();
-    w.store.pause(bot, minute(2)).await.unwrap();
-    assert_eq!(
-        w.store
-            .resume(Reach::Project(w.project.id), minute(3))
-            .await
-            .unwrap(),
-        []
-    );
+    w.store.pause(bot, 99, minute(2)).await.unwrap();
+    let still = w.store.resume(Reach::Project(w.project.id), 99, minute(3));
+    assert_eq!(still.await.unwrap().resumed, []);
     let paused = w.read(heartbeat.id, minute(3)).await.paused.unwrap();
     assert_eq!(paused.reason, Reason::SwitchedOff);
-    assert_eq!(
-        w.store.resume(bot, minute(4)).await.unwrap(),
-        [heartbeat.id]
-    );
-    assert_eq!(w.store.resume(bot, minute(4)).await.unwrap(), []);
+    for resumed in [vec![heartbeat.id], vec![]] {
+        let settled = w.store.resume(bot, 99, minute(4)).await.unwrap();
+        assert_eq!((settled.resumed, settled.more), (resumed, false));
+    }
     let pauses = w
         .store
         .pauses(w.project.id, heartbeat.id, (minute(0), minute(9)))

@@ -32,8 +32,8 @@ pub(crate) async fn another_projects_agents_and_heartbeats_are_not_found(w: &Wor
         );
     }
     let reach = Reach::Bot(other.project_id, w.bot.id);
-    assert_eq!(w.store.pause(reach, now).await, Err(no_bot.clone()));
-    assert_eq!(w.store.resume(reach, now).await, Err(no_bot.clone()));
+    assert_eq!(w.store.pause(reach, 99, now).await, Err(no_bot.clone()));
+    assert_eq!(w.store.resume(reach, 99, now).await, Err(no_bot.clone()));
     let listed = w
         .store
         .heartbeats(other.project_id, w.bot.id, None, now)

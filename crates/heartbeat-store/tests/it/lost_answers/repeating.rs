@@ -24,7 +24,7 @@ use heartbeat_store::verbs::{
     Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure,
     CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
     Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach,
-    Reachable, Result, ReviewAsk, SecretHash, Stats, StatsSummary, StopRequest, Stopped,
+    Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled, Stats, StatsSummary, StopRequest,
     ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary, Visit,
 };
 use heartbeat_store::{Store, StoreError};
@@ -144,8 +144,9 @@ group!(Heartbeats, HEARTBEATS
         disable(key: HeartbeatKey, now: Timestamp) -> Heartbeat,
         delete(key: HeartbeatKey, now: Timestamp) -> (),
         cancel(key: HeartbeatKey, reason: Reason, now: Timestamp) -> ExecutionId,
-        pause(reach: Reach, now: Timestamp) -> Stopped,
-        resume(reach: Reach, now: Timestamp) -> Vec<HeartbeatId>,
+        pause(reach: Reach, most: usize, now: Timestamp) -> Settled,
+        resume(reach: Reach, most: usize, now: Timestamp) -> Settled,
+        settle(ask: SettleAsk, now: Timestamp) -> Settled,
     ]
     passes [
         heartbeat(key: HeartbeatKey, now: Timestamp) -> Heartbeat,

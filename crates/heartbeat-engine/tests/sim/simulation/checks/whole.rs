@@ -37,7 +37,7 @@ pub(crate) async fn at_rest(stage: &Stage, db: &Db, tolerance: SignedDuration) {
     }
 }
 
-const LEFT: [(&str, &str); 6] = [
+const LEFT: [(&str, &str); 7] = [
     (
         "a call of an ended execution has no end",
         "SELECT s.execution_id AS id FROM steps s JOIN executions e \
@@ -49,6 +49,15 @@ const LEFT: [(&str, &str); 6] = [
         "SELECT e.id FROM executions e WHERE e.needs_review <> EXISTS (SELECT 1 FROM steps s \
          WHERE s.project_id = e.project_id AND s.execution_id = e.id \
          AND s.state = 'outcome_unknown' AND s.decision IS NULL)",
+    ),
+    (
+        "a heartbeat does not stand as the switches above it say",
+        "SELECT h.id FROM heartbeats h JOIN projects p ON p.id = h.project_id \
+         JOIN bots b ON b.project_id = h.project_id AND b.id = h.bot_id \
+         WHERE h.enabled AND h.paused_reason IS NULL \
+         AND (p.paused_at IS NOT NULL OR NOT (b.status AND b.heartbeat)) \
+         OR h.paused_reason = 'project_paused' AND p.paused_at IS NULL \
+         OR h.paused_reason = 'switched_off' AND b.status AND b.heartbeat",
     ),
     (
         "an execution is open",
