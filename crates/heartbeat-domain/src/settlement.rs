@@ -103,19 +103,37 @@ fn settle_heartbeat(
     record_outcome(&mut heartbeat, row, outcome, baseline);
     let opened = move_breaker(&mut heartbeat, row, outcome);
     let pause = match opened {
-        true => Some((Reason::Breaker, None)),
+        true => Some(PauseFor::reason(Reason::Breaker)),
         false => overdrawn(row, owner.levels, refused, now),
     };
     heartbeat.make_claimable();
-    if let Some((reason, resumes_at)) = pause
+    if let Some(pause) = pause
         && (heartbeat.standing() == Standing::Active || opened && heartbeat.enabled)
     {
-        heartbeat.pause(reason, resumes_at, now);
+        heartbeat.pause(pause.reason, pause.resumes_at, now);
         settlement
             .notices
-            .push(pause_notice(&heartbeat, row, reason));
+            .push(pause_notice(&heartbeat, row, &pause));
     }
     settlement.heartbeat = Some(heartbeat);
+}
+
+/// Why a heartbeat pauses by itself.
+struct PauseFor {
+    reason: Reason,
+    resumes_at: Option<Timestamp>,
+    /// The level of budget that is full.
+    level: Option<Scope>,
+}
+
+impl PauseFor {
+    fn reason(reason: Reason) -> Self {
+        Self {
+            reason,
+            resumes_at: None,
+            level: None,
+        }
+    }
 }
 
 /// A fire that was skipped for the same reason as the moments right before it shares one row with
@@ -198,10 +216,10 @@ fn overdrawn(
     levels: &[Level],
     refused: Option<Scope>,
     now: Timestamp,
-) -> Option<(Reason, Option<Timestamp>)> {
+) -> Option<PauseFor> {
     let scope = match row.reason {
         Some(Reason::Plan) if row.status != Some(Status::Cancelled) => {
-            return Some((Reason::Plan, None));
+            return Some(PauseFor::reason(Reason::Plan));
         }
         Some(Reason::BudgetExhausted) => refused.unwrap_or(Scope::Heartbeat),
         Some(Reason::CreditsExhausted) => refused.unwrap_or(Scope::ProjectDay),
@@ -228,20 +246,24 @@ fn filled(levels: &[Level], charged: u64) -> impl Iterator<Item = &Level> {
 
 /// The pause for a full level, unless its period is over. An execution draws on the periods in
 /// which it started.
-fn until_next_period(
-    level: &Level,
-    row: &Execution,
-    now: Timestamp,
-) -> Option<(Reason, Option<Timestamp>)> {
+fn until_next_period(level: &Level, row: &Execution, now: Timestamp) -> Option<PauseFor> {
     let started_at = row.started_at.unwrap_or(row.created_at);
     let resumes_at = level.scope.resets_at(started_at);
     let over = resumes_at.is_some_and(|at| at <= now);
-    (!over).then_some((level.scope.reason(), resumes_at))
+    (!over).then_some(PauseFor {
+        reason: level.scope.reason(),
+        resumes_at,
+        level: Some(level.scope),
+    })
 }
 
-/// What people are told when a heartbeat pauses.
-fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> NoticeDraft {
-    let name = name(&heartbeat.settings);
+/// What people are told when a heartbeat pauses. A level that many heartbeats share is told once in a
+/// period, however many of them it pauses.
+fn pause_notice(heartbeat: &Heartbeat, row: &Execution, pause: &PauseFor) -> NoticeDraft {
+    let (name, reason) = (name(&heartbeat.settings), pause.reason);
+    if let Some(level) = pause.level.filter(|level| *level != Scope::Heartbeat) {
+        return level_notice(level, &name, (row, pause));
+    }
     let message = match reason {
         Reason::Breaker => format!(
             "{} errors in a row paused it. The last one: {}. Mend the cause, then enable it again.",
@@ -261,6 +283,44 @@ fn pause_notice(heartbeat: &Heartbeat, row: &Execution, reason: Reason) -> Notic
         action_url: None,
         topic: Some(format!("pause:{}", heartbeat.id)),
         state: Some(format!("{reason}:{}", row.id)),
+        ends: false,
+    }
+}
+
+fn level_notice(level: Scope, name: &str, (row, pause): (&Execution, &PauseFor)) -> NoticeDraft {
+    let (what, id) = match level {
+        Scope::Bot => ("The agent's credits are used up", row.bot_id.to_string()),
+        Scope::Member => {
+            let id = row.member_id.map(|id| id.to_string());
+            (
+                "The subscriber's credits are used up",
+                id.unwrap_or_default(),
+            )
+        }
+        Scope::ProjectDay => (
+            "The project's credits of this day are used up",
+            row.project_id.to_string(),
+        ),
+        Scope::ProjectMonth | Scope::Heartbeat => (
+            "The project's credits are used up",
+            row.project_id.to_string(),
+        ),
+    };
+    let until = pause
+        .resumes_at
+        .map_or_else(String::new, |at| format!(" until {at:.0}"));
+    let message = format!(
+        "\"{name}\" is paused{until}, and so is every other heartbeat that draws on {} when it next \
+         falls due. They resume by themselves then, or at once when there is room again.",
+        level.in_words()
+    );
+    NoticeDraft {
+        title: what.to_owned(),
+        message,
+        priority: Priority::Normal,
+        action_url: None,
+        topic: Some(format!("budget:{}:{id}", level.as_str())),
+        state: Some(format!("full{until}")),
         ends: false,
     }
 }

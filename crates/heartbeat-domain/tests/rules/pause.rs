@@ -3,6 +3,7 @@
 use heartbeat_domain::budget::{Level, MICRO, Scope};
 use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome, Trigger};
 use heartbeat_domain::heartbeat::Standing;
+use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::reason::Reason;
 use jiff::Timestamp;
 
@@ -73,6 +74,41 @@ fn a_charge_that_fills_a_level_pauses_until_its_next_period() {
         let paused = pause_after(Outcome::Success, &levels, "2026-06-30T23:40:00Z");
         assert_eq!(paused, expected, "{levels:?}");
     }
+}
+
+/// What people are told when a run of a heartbeat of that label fills a level.
+fn told(label: &str, scope: Scope, now: &str) -> NoticeDraft {
+    let mut settings = settings();
+    settings.label = Some(label.to_owned());
+    let mut heartbeat = active(settings);
+    let due = at(now) - jiff::SignedDuration::from_mins(1);
+    heartbeat.next.as_mut().expect("it is active").at = due;
+    let mut row = begin(&mut heartbeat, Trigger::Schedule, due);
+    row.held.spent = MICRO;
+    let full = [level(scope, Some(1), 0)];
+    let ending = (Ending::plain(Outcome::Success), &full[..]);
+    let mut settlement = settled(&heartbeat, &row, ending, at(now));
+    settlement.notices.pop().expect("it pauses")
+}
+
+#[test]
+fn a_level_that_many_heartbeats_share_is_told_once_in_a_period() {
+    let topic = |notice: &NoticeDraft| (notice.topic.clone(), notice.state.clone());
+    for scope in [Scope::Bot, Scope::ProjectDay, Scope::ProjectMonth] {
+        let first = told("One", scope, "2026-06-30T09:00:00Z");
+        let second = told("Two", scope, "2026-06-30T10:00:00Z");
+        assert_eq!(topic(&first), topic(&second), "{scope:?}");
+        assert!(
+            first
+                .message
+                .contains("\"One\" is paused until 2026-07-01T00:00:00Z")
+        );
+        let later = told("One", scope, "2026-07-01T09:00:00Z");
+        assert_eq!(later.topic, first.topic);
+        assert_ne!(later.state, first.state, "the next period is another one");
+    }
+    let own = told("One", Scope::Heartbeat, "2026-06-30T09:00:00Z");
+    assert_eq!(own.title, "Heartbeat paused: One");
 }
 
 #[test]
