@@ -98,6 +98,33 @@ pub(crate) fn mark(
     })
 }
 
+/// Marks a heartbeat as its plan says, which it fits or not; nothing where it stands so already.
+pub(crate) fn fit(
+    schedules: &Schedules,
+    before: Heartbeat,
+    (fits, above): (bool, Above),
+    moments: Moments,
+) -> Option<Marked> {
+    let reason = before.paused.map(|pause| pause.reason);
+    let (after, skipped) = match (fits, before.standing()) {
+        (true, Standing::Paused(_)) if reason == Some(Reason::Plan) => {
+            let after = resumed(schedules, &before, above, moments.now);
+            (after, Vec::new())
+        }
+        (false, Standing::Active) => paused(schedules, &before, Reason::Plan, moments),
+        (false, Standing::Paused(_)) if before.enabled && reason != Some(Reason::Plan) => {
+            let after = paused_for(before.clone(), Reason::Plan, moments.now);
+            (after, Vec::new())
+        }
+        _ => return None,
+    };
+    Some(Marked {
+        before,
+        after,
+        skipped,
+    })
+}
+
 fn paused(
     schedules: &Schedules,
     heartbeat: &Heartbeat,

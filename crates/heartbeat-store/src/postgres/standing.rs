@@ -1,7 +1,9 @@
 //! Why heartbeats stand still, and what lets them go on: plans, budgets and the switches above them.
 
+use std::collections::HashMap;
+
 use heartbeat_domain::budget::Scope;
-use heartbeat_domain::heartbeat::{Heartbeat, Standing, billing_period, utc_day};
+use heartbeat_domain::heartbeat::{Heartbeat, billing_period, utc_day};
 use heartbeat_domain::ids::{BotId, MemberId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
@@ -13,11 +15,15 @@ use super::nodes;
 use super::records;
 use super::rows::{self, Cursor, heartbeat_columns};
 use super::tx::{Tx, sql};
-use crate::marking::{Above, paused_for};
+use crate::marking::{Above, Moments, fit, paused_for};
 use crate::verbs::Result;
 
 const HOLDS: &str = "SELECT p.paused_at IS NOT NULL, NOT (b.status AND b.heartbeat) \
     FROM projects p JOIN bots b ON b.project_id = p.id WHERE p.id = $1 AND b.id = $2 \
+    FOR SHARE OF p, b";
+
+const ABOVE: &str = "SELECT b.id, p.paused_at IS NOT NULL, NOT (b.status AND b.heartbeat) \
+    FROM projects p JOIN bots b ON b.project_id = p.id WHERE p.id = $1 \
     FOR SHARE OF p, b";
 
 const OF_REACH: &str = concat!(
@@ -102,23 +108,6 @@ pub(super) async fn held(tx: &mut Tx, heartbeat: Heartbeat, now: Timestamp) -> R
     })
 }
 
-async fn pause_one(
-    tx: &mut Tx,
-    heartbeat: &Heartbeat,
-    reason: Reason,
-    now: Timestamp,
-) -> Result<()> {
-    let Ok(schedule) = tx.schedules.of(heartbeat) else {
-        let after = paused_for(heartbeat.clone(), reason, now);
-        return records::save_change(tx, heartbeat, &after, &[], now).await;
-    };
-    let missed = missed_reason(tx, heartbeat, now).await?;
-    let changed = heartbeat
-        .clone()
-        .paused_at(&schedule, (reason, None), now, missed);
-    records::save_change(tx, heartbeat, &changed.heartbeat, &changed.skipped, now).await
-}
-
 /// Why due moments up to `now` that nobody took were missed.
 pub(super) async fn missed_reason(
     tx: &mut Tx,
@@ -156,16 +145,12 @@ pub(super) async fn relieve(
     Ok(())
 }
 
-/// Whether it is active again.
-async fn resume_one(tx: &mut Tx, heartbeat: &Heartbeat, now: Timestamp) -> Result<bool> {
-    let Ok(schedule) = tx.schedules.of(heartbeat) else {
-        let after = paused_for(heartbeat.clone(), Reason::Internal, now);
-        records::save_change(tx, heartbeat, &after, &[], now).await?;
-        return Ok(false);
+async fn resume_one(tx: &mut Tx, heartbeat: &Heartbeat, now: Timestamp) -> Result<()> {
+    let after = match tx.schedules.of(heartbeat) {
+        Ok(schedule) => resumed(tx, heartbeat, &schedule, now).await?,
+        Err(_) => paused_for(heartbeat.clone(), Reason::Internal, now),
     };
-    let after = resumed(tx, heartbeat, &schedule, now).await?;
-    records::save_change(tx, heartbeat, &after, &[], now).await?;
-    Ok(after.standing() == Standing::Active)
+    records::save_change(tx, heartbeat, &after, &[], now).await
 }
 
 /// The oldest heartbeats of each agent up to the plan's cap stay, if they are not too frequent for
@@ -176,10 +161,15 @@ pub(super) async fn fit_plan(
     plan: &Plan,
     now: Timestamp,
 ) -> Result<()> {
-    let all = readable(
-        &tx.rows(sql(OF_REACH).bind(project.0).bind(None::<uuid::Uuid>))
-            .await?,
-    );
+    let above = above(tx, project).await?;
+    let statement = sql(OF_REACH).bind(project.0).bind(None::<uuid::Uuid>);
+    let all = readable(&tx.rows(statement).await?);
+    let moments = Moments {
+        awake_since: nodes::awake_since(tx, now).await?,
+        changed_at: now,
+        now,
+    };
+    let mut marked = Vec::new();
     let mut rank = (None, 0);
     for heartbeat in all {
         let place = if rank.0 == Some(heartbeat.bot_id) {
@@ -190,17 +180,25 @@ pub(super) async fn fit_plan(
         rank = (Some(heartbeat.bot_id), place);
         let fits = plan.heartbeats_per_agent.is_none_or(|cap| place < cap)
             && allowed(tx, &heartbeat, plan, now);
-        let reason = heartbeat.paused.map(|pause| pause.reason);
-        if fits && reason == Some(Reason::Plan) {
-            resume_one(tx, &heartbeat, now).await?;
-        } else if !fits && heartbeat.standing() == Standing::Active {
-            pause_one(tx, &heartbeat, Reason::Plan, now).await?;
-        } else if !fits && heartbeat.enabled && reason != Some(Reason::Plan) {
-            let after = paused_for(heartbeat.clone(), Reason::Plan, now);
-            records::save_change(tx, &heartbeat, &after, &[], now).await?;
-        }
+        let above = above.get(&heartbeat.bot_id).copied().unwrap_or_default();
+        marked.extend(fit(&tx.schedules, heartbeat, (fits, above), moments));
     }
-    Ok(())
+    records::save_marked(tx, &marked, now).await
+}
+
+/// The switches above the heartbeats of a project, by agent.
+async fn above(tx: &mut Tx, project: ProjectId) -> Result<HashMap<BotId, Above>> {
+    let rows = tx.rows(sql(ABOVE).bind(project.0)).await?;
+    let above = rows.iter().map(|row| {
+        let mut c = Cursor::new(row);
+        let bot = BotId(c.take()?);
+        let above = Above {
+            project_paused: c.take()?,
+            switched_off: c.take()?,
+        };
+        Ok((bot, above))
+    });
+    above.collect()
 }
 
 /// Whether the plan allows a heartbeat for what it is, whatever its place.
