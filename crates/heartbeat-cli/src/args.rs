@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Delete(HeartbeatArgs),
     /// Carry a heartbeat out now and wait for its end
     Trigger(TriggerArgs),
-    /// Stop what is under way of a heartbeat, at its next step
+    /// Stop what is under way of a heartbeat, within 5 seconds
     Cancel(HeartbeatArgs),
     /// Stop everything: all projects, one project or one agent
     Pause(ReachArgs),

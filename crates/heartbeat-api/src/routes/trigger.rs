@@ -53,7 +53,7 @@ fn wait(input: &Input) -> Result<SignedDuration, Problem> {
     Ok(SignedDuration::from_secs(seconds.into()))
 }
 
-/// Asks the execution that is under way to stop at its next step.
+/// Stops the execution that is under way, within five seconds.
 #[utoipa::path(
     post,
     path = "/v1/bot/heartbeat/cancel",

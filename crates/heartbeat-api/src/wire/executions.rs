@@ -308,6 +308,6 @@ pub struct RunResponse {
 /// An execution that was asked to stop.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CancelResponse {
-    /// It stops at its next step.
+    /// It stops within five seconds.
     pub execution_id: String,
 }

@@ -178,7 +178,7 @@ pub(crate) async fn cancel(
 ) -> anyhow::Result<()> {
     let (key, _) = find::heartbeat(control, ask).await?;
     let execution = control.cancel(key).await?;
-    let text = format!("Execution {execution} stops at its next step");
+    let text = format!("Execution {execution} stops within 5 seconds");
     out.either(&json!({ "execution_id": execution }), &text);
     Ok(())
 }

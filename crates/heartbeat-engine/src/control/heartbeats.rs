@@ -102,7 +102,7 @@ impl Control {
         self.store.delete(key, self.now()).await
     }
 
-    /// Asks the open execution of a heartbeat to stop at its next step.
+    /// Asks the open execution of a heartbeat to stop; whoever carries it out cuts it within seconds.
     ///
     /// # Errors
     /// The heartbeat does not exist, or nothing of it is under way.
