@@ -25,6 +25,7 @@ GET /v1/bot/readall
 GET /v1/bot/subscriber/readall
 GET /v1/bot/tool
 GET /v1/bot/tool/{id}
+GET /v1/node/readall
 GET /v1/project/credit
 GET /v1/project/readall
 GET /v1/usage
