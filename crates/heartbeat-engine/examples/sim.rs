@@ -2,7 +2,8 @@
 //!
 //! `--seeds N` runs seeds 0 to N-1 (200 unless told), `--from S` begins elsewhere, `--seed S` runs
 //! one, `--broken NAME|all` runs broken engines until each is found, `--trace` prints the history,
-//! `--go-on` does not stop at the first finding.
+//! `--postgres` takes a PostgreSQL of its own in the place of a file, `--go-on` does not stop at the
+//! first finding.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -15,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use self::simulation::sabotage::Sabotage;
-use self::simulation::{Ask, Report, run};
+use self::simulation::{Ask, Kind, Report, run};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ struct Wish {
     broken: Option<String>,
     trace: bool,
     go_on: bool,
+    kind: Kind,
 }
 
 fn wish(args: impl Iterator<Item = String>) -> Result<Wish, String> {
@@ -34,6 +36,7 @@ fn wish(args: impl Iterator<Item = String>) -> Result<Wish, String> {
         broken: None,
         trace: false,
         go_on: false,
+        kind: Kind::File,
     };
     let mut args = args;
     while let Some(arg) = args.next() {
@@ -48,6 +51,7 @@ fn wish(args: impl Iterator<Item = String>) -> Result<Wish, String> {
             "--seed" => (wish.from, wish.seeds) = (number(value()?)?, 1),
             "--broken" => wish.broken = Some(value()?),
             "--trace" => wish.trace = true,
+            "--postgres" => wish.kind = Kind::Server,
             "--go-on" => wish.go_on = true,
             other => return Err(format!("unknown argument {other}")),
         }
@@ -93,6 +97,7 @@ fn sound(wish: &Wish) -> bool {
                         seed,
                         broken: None,
                         trace: wish.trace,
+                        kind: wish.kind,
                     });
                     ended.fetch_add(report.ended as u64, Ordering::Relaxed);
                     count(&tally, &report);
@@ -184,6 +189,7 @@ fn found(wish: &Wish, broken: Sabotage) -> bool {
             seed,
             broken: Some(broken),
             trace: wish.trace,
+            kind: Kind::File,
         });
         let Some(first) = report.findings.first() else {
             continue;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::simulation::sabotage::Sabotage;
-use self::simulation::{Ask, Report, run};
+use self::simulation::{Ask, Kind, Report, run};
 
 /// Seeds that once failed, with what they found.
 const KEPT: [(u64, &str); 7] = [
@@ -45,13 +45,21 @@ const KEPT: [(u64, &str); 7] = [
 
 /// Runs worlds on as many threads as there are tests beside this one; all their findings.
 fn findings(seeds: &[u64]) -> Vec<String> {
+    findings_on(Kind::File, seeds)
+}
+
+fn findings_on(kind: Kind, seeds: &[u64]) -> Vec<String> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let report = world(*seed, None);
+                    let report = run(Ask {
+                        seed: *seed,
+                        kind,
+                        ..Ask::default()
+                    });
                     if let Some(first) = report.findings.first() {
                         let line = format!(
                             "cargo xtask sim --seed {seed} # {}: {}",
@@ -70,7 +78,7 @@ fn world(seed: u64, broken: Option<Sabotage>) -> Report {
     run(Ask {
         seed,
         broken,
-        trace: false,
+        ..Ask::default()
     })
 }
 
@@ -78,6 +86,13 @@ fn world(seed: u64, broken: Option<Sabotage>) -> Report {
 fn worlds_of_a_fixed_set_of_seeds_keep_every_promise() {
     let seeds: Vec<u64> = (0..60).collect();
     assert_eq!(findings(&seeds), Vec::<String>::new());
+}
+
+/// The protocol holds whichever database it stands on; here verbs also run beside each other.
+#[test]
+fn worlds_on_a_server_keep_every_promise_too() {
+    let seeds: Vec<u64> = (0..8).collect();
+    assert_eq!(findings_on(Kind::Server, &seeds), Vec::<String>::new());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use heartbeat_domain::bot::Bot;
 use heartbeat_domain::ids::{IdSource, ProjectId, ToolServerId};
 use heartbeat_domain::tool::{ListedTool, Permission, Place, Repeat, Tool, ToolServer};
-use heartbeat_store::verbs::{NewToolServer, ToolServers as _};
+use heartbeat_store::verbs::NewToolServer;
 use heartbeat_tools::{CallEnd, HandCall, Hands, HandsError, Server};
 use jiff::Timestamp;
 use serde_json::json;

@@ -25,7 +25,7 @@ const LOOK: &str = "SELECT \
     (SELECT COUNT(*) FROM executions WHERE holder IS NOT NULL \
     AND cancel_requested IS NOT NULL) AS stopping, \
     (SELECT MIN(unsettled) FROM (SELECT unsettled FROM projects UNION ALL \
-    SELECT unsettled FROM bots)) AS unsettled, \
+    SELECT unsettled FROM bots) AS both_tables) AS unsettled, \
     (SELECT MIN(n.lease_until) FROM nodes n WHERE n.ended_at IS NULL \
     AND EXISTS (SELECT 1 FROM executions e WHERE e.holder = n.id)) AS lease";
 

@@ -28,13 +28,12 @@ mod trace;
 mod world;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use heartbeat_domain::ids::IdSource;
-use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
 
 use self::db::Db;
+pub(crate) use self::db::Kind;
 use self::dice::Dice;
 use self::faults::Faults;
 use self::gate::Door;
@@ -55,6 +54,8 @@ pub(crate) struct Ask {
     pub(crate) broken: Option<Sabotage>,
     /// Whether to keep the history.
     pub(crate) trace: bool,
+    /// Which kind of database the world has.
+    pub(crate) kind: Kind,
 }
 
 /// What came of it.
@@ -91,10 +92,7 @@ async fn live(ask: Ask) -> Report {
     let begin = scene::beginning(&mut dice);
     let folder = tempfile::tempdir().expect("a folder can be made");
     let ids = Arc::new(IdSource::from_seed(ask.seed));
-    let store = open(&folder.path().join("world.db"), &ids).await;
-    let db = Db {
-        store: Arc::new(store),
-    };
+    let db = Db::open(ask.kind, folder.path(), &ids).await;
     if let Some(broken) = ask.broken {
         broken.prepare(&db).await;
     }
@@ -103,7 +101,7 @@ async fn live(ask: Ask) -> Report {
     world.live().await;
     drop(world);
     let tally = tally(&db).await;
-    db.store.close().await;
+    db.close().await;
     let state = stage.lock();
     Report {
         findings: state.findings.clone(),
@@ -186,26 +184,4 @@ async fn make(
         hint: None,
         ahead: 2 * skew + 1_000,
     }
-}
-
-/// A migrated database file: migrations take longer than many a world.
-static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
-
-async fn open(path: &Path, ids: &Arc<IdSource>) -> SqliteStore {
-    let options = OpenOptions {
-        durable: false,
-        readers: 1,
-        ..OpenOptions::default()
-    };
-    match TEMPLATE.get() {
-        Some(bytes) => std::fs::write(path, bytes).expect("a file can be written"),
-        None => {
-            let first = SqliteStore::open(path, Arc::clone(ids), options).await;
-            first.expect("a database can be made").close().await;
-            let bytes = std::fs::read(path).expect("a file can be read");
-            TEMPLATE.get_or_init(|| bytes);
-        }
-    }
-    let store = SqliteStore::open(path, Arc::clone(ids), options).await;
-    store.expect("a database can be opened")
 }

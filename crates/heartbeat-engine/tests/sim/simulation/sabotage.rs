@@ -8,9 +8,7 @@ use heartbeat_domain::settlement::Settlement;
 use heartbeat_domain::step::{Step, StepState};
 use heartbeat_domain::tool::Repeat;
 use heartbeat_store::StoreError;
-use heartbeat_store::verbs::{
-    CallIntent, Channel, Fires as _, Intent, Journal as _, Result, Settled, TurnIntent,
-};
+use heartbeat_store::verbs::{CallIntent, Channel, Intent, Result, Settled, TurnIntent};
 use jiff::{SignedDuration, Timestamp};
 
 use super::db::{Db, blob};

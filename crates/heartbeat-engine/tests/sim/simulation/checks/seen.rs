@@ -55,7 +55,7 @@ pub(crate) fn held(door: &Door, own_too: bool) -> Vec<Claim> {
 }
 
 const OPEN_TWICE: &str = "SELECT heartbeat_id, COUNT(*) AS many, \
-    MIN(due_at / 1000) = MAX(due_at / 1000) AS same FROM executions \
+    CASE WHEN MIN(due_at / 1000) = MAX(due_at / 1000) THEN 1 ELSE 0 END AS same FROM executions \
     WHERE (holder IS NOT NULL OR claimable_at IS NOT NULL) AND phase = 'running' \
     GROUP BY heartbeat_id HAVING COUNT(*) > 1";
 

@@ -238,13 +238,15 @@ const USED_BY_PROJECT: &str = "SELECT b.project_id AS scope_id, b.used, r.charge
     WHERE b.used <> r.charged";
 
 const COUNTED: &str = "WITH rows AS (SELECT heartbeat_id AS id, \
-    SUM(status = 'success') AS s, SUM(status = 'error') AS e, SUM(status = 'skipped') AS k, \
-    SUM(status = 'cancelled') AS c, SUM(tokens_used) AS t, SUM(credits_charged) AS m \
+    SUM(CASE status WHEN 'success' THEN 1 ELSE 0 END) AS s, \
+    SUM(CASE status WHEN 'error' THEN 1 ELSE 0 END) AS e, \
+    SUM(CASE status WHEN 'skipped' THEN 1 ELSE 0 END) AS k, \
+    SUM(CASE status WHEN 'cancelled' THEN 1 ELSE 0 END) AS c, SUM(tokens_used) AS t, SUM(credits_charged) AS m \
     FROM executions WHERE phase = 'ended' GROUP BY heartbeat_id), \
     sums AS (SELECT heartbeat_id AS id, SUM(success) AS s, SUM(error) AS e, SUM(skipped) AS k, \
     SUM(cancelled) AS c, SUM(tokens) AS t, SUM(credits) AS m FROM rollups GROUP BY heartbeat_id) \
     SELECT id, COUNT(*) AS many FROM \
-    (SELECT * FROM rows UNION SELECT * FROM sums) GROUP BY id HAVING COUNT(*) <> 1";
+    (SELECT * FROM rows UNION SELECT * FROM sums) AS both_sides GROUP BY id HAVING COUNT(*) <> 1";
 
 /// What is used, and the rollups, are what the rows say.
 async fn counts(stage: &Stage, db: &Db) {
