@@ -30,6 +30,8 @@ struct Orders {
     /// Whether the answer of the next commit is lost.
     lose: AtomicBool,
     lost: AtomicU64,
+    /// Whether nothing is passed on any more, and nobody is told.
+    silent: AtomicBool,
 }
 
 impl LosingWay {
@@ -72,10 +74,28 @@ impl LosingWay {
         self.orders.lose.store(true, Ordering::SeqCst);
     }
 
+    /// From now on nothing is passed on, and no connection ends: the server is gone without a word.
+    pub fn fall_silent(&self) {
+        self.orders.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// New connections are passed on again; those that fell silent stay so.
+    pub fn speak_again(&self) {
+        self.orders.silent.store(false, Ordering::SeqCst);
+    }
+
     /// How many answers were lost.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.orders.lost.load(Ordering::SeqCst)
+    }
+}
+
+impl Orders {
+    async fn unless_silent(&self) {
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending().await
+        }
     }
 }
 
@@ -99,10 +119,12 @@ async fn questions(
     (orders, commit): (&Orders, &AtomicBool),
 ) -> Result<()> {
     // The first messages have no kind.
+    orders.unless_silent().await;
     while !pass_on(&mut from, &mut to).await?.starts_with(&PROTOCOL_3) {}
     loop {
         let kind = from.read_u8().await?;
         let (length, body) = message(&mut from).await?;
+        orders.unless_silent().await;
         let is_commit = kind == b'Q' && body.starts_with(b"COMMIT");
         if is_commit && orders.lose.swap(false, Ordering::SeqCst) {
             commit.store(true, Ordering::SeqCst);

@@ -22,7 +22,7 @@ use crate::verbs::Result;
 /// What is set whatever the server's default is.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
-/// How long a server may take to be connected to, where nothing else waits for it.
+/// How long a server may take to be connected to, or to let go, where nothing else waits for it.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long a server may take to say whether it takes writes.
@@ -150,9 +150,13 @@ impl Servers {
         }
     }
 
+    /// Closes all connections; one whose server is gone without a word is left to the system.
     pub(super) async fn close(&self) {
-        self.reading.close().await;
-        self.writing.close().await;
+        for pool in [&self.reading, &self.writing] {
+            if timeout(CONNECT, pool.close()).await.is_err() {
+                tracing::warn!("A connection to the database did not end; it is left behind");
+            }
+        }
     }
 }
 
@@ -170,23 +174,21 @@ fn pool(connections: u32, options: OpenOptions, doubt: (&Arc<Doubt>, Duration)) 
         .before_acquire(move |conn, meta| {
             let is_doubtful = used.takes_one() || meta.idle_for >= fresh;
             Box::pin(async move {
-                Ok(match is_doubtful {
-                    true => matches!(takes_writes(conn).await, Ok(true)),
-                    false => true,
-                })
+                match is_doubtful {
+                    true => takes_writes(conn).await,
+                    false => Ok(true),
+                }
             })
         })
         .after_release(move |conn, _| {
-            let is_doubtful = left.is_cast();
-            // A server that no longer answers must not keep what asks it.
+            // A verb that was given up leaves a rollback behind. Where the server no longer answers,
+            // that must not keep the connection.
+            let is_doubtful = conn.should_flush() || left.is_cast();
             Box::pin(async move {
-                match is_doubtful {
-                    true => timeout(ANSWER, conn.ping())
-                        .await
-                        .unwrap_or_else(silent)
-                        .map(|()| true),
-                    false => Ok(true),
+                if is_doubtful {
+                    timeout(ANSWER, conn.ping()).await.unwrap_or_else(silent)?;
                 }
+                Ok(true)
             })
         })
 }

@@ -17,6 +17,8 @@ mod schema;
 #[cfg(test)]
 mod sealing;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod together;
 #[cfg(test)]
 mod upgrade;
