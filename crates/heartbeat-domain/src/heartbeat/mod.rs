@@ -287,11 +287,24 @@ impl Heartbeat {
     }
 
     fn start_grid(&mut self, schedule: &Schedule, now: Timestamp) {
-        self.next = schedule.first_due(now);
-        self.grid_since = Some(now);
+        let since = self.not_yet_lived(now);
+        self.next = schedule.first_due(since);
+        self.grid_since = Some(since);
         self.make_claimable();
     }
+
+    /// `now`, or the last start where the clock was turned back since: the moments up to it have
+    /// their rows, and are not to be covered again by a new grid. A start further ahead is that of a
+    /// clock that was wrong, and must not keep a heartbeat silent.
+    fn not_yet_lived(&self, now: Timestamp) -> Timestamp {
+        let ran = self.last_executed_at.filter(|ran| *ran > now);
+        ran.filter(|ran| ran.duration_since(now) <= TURNED_BACK_MAX)
+            .unwrap_or(now)
+    }
 }
+
+/// How far a clock is turned back that was right.
+const TURNED_BACK_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// The billing period of a moment: months since year 0, UTC.
 #[must_use]

@@ -261,3 +261,18 @@ fn shares_of_a_spread_are_spread() {
     shares.dedup();
     assert!(shares.len() > 80);
 }
+
+#[test]
+fn a_grid_begun_after_the_clock_was_turned_back_starts_behind_the_last_run_within_reason() {
+    for (now, first) in [
+        ("09:41:00", "10:17:00"),
+        ("08:47:00", "10:17:00"),
+        ("08:46:00", "09:16:00"),
+    ] {
+        let mut heartbeat = off(settings());
+        let schedule = schedule_of(&heartbeat);
+        heartbeat.last_executed_at = Some(clock("09:47:00"));
+        let enabled = heartbeat.enabled_at(&schedule, clock(now)).heartbeat;
+        assert_eq!(next_at(&enabled), Some(clock(first)), "{now}");
+    }
+}

@@ -78,8 +78,8 @@ impl World {
 
     /// When somebody acts next.
     fn acts_at(&self) -> i64 {
-        let impatient_at = self.stage.lock().memory.impatient_at;
-        impatient_at.map_or(self.person_at, |at| at.min(self.person_at))
+        let impatient = self.stage.lock().memory.impatient;
+        impatient.map_or(self.person_at, |(at, _)| at.min(self.person_at))
     }
 
     fn open_gates(&self, real: i64) -> Vec<Choice> {
@@ -188,8 +188,8 @@ impl World {
             }
         }
         if !self.is_ending {
-            let impatient_at = state.memory.impatient_at;
-            let acts_at = impatient_at.map_or(self.person_at, |at| at.min(self.person_at));
+            let impatient = state.memory.impatient;
+            let acts_at = impatient.map_or(self.person_at, |(at, _)| at.min(self.person_at));
             moments.extend([acts_at, self.weather_at]);
         }
         let hint = self.hint.as_ref().and_then(|hint| hint.at);

@@ -133,10 +133,12 @@ impl Entry {
 
     fn change(&mut self, after: &Heartbeat, now: Timestamp) {
         let other_grid = self.fields != after.settings.schedule;
-        if self.enabled && (!after.enabled || other_grid) {
-            self.close(now);
-        }
         let starts = after.enabled && (!self.enabled || other_grid);
+        // Where the clock was turned back, a new grid begins after what the former one had come to.
+        let since = after.grid_since.filter(|_| starts).unwrap_or(now).max(now);
+        if self.enabled && (!after.enabled || other_grid) {
+            self.close(since);
+        }
         self.enabled = after.enabled;
         self.fields = after.settings.schedule.clone();
         self.errors_max = after.settings.max_consecutive_errors;
@@ -148,7 +150,7 @@ impl Entry {
         if starts {
             self.grids.push(Grid {
                 fields: self.fields.clone(),
-                since: now,
+                since,
                 until: None,
             });
         }

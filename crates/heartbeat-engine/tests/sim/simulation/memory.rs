@@ -54,8 +54,9 @@ pub(crate) struct Memory {
     pub(crate) ended: BTreeSet<ExecutionId>,
     /// Executions that were asked to stop while somebody held them.
     pub(crate) asked_to_stop: BTreeMap<ExecutionId, AskedToStop>,
-    /// When somebody loses patience with a slow model and pauses everything, in true time.
-    pub(crate) impatient_at: Option<i64>,
+    /// When somebody loses patience with a slow model and pauses everything, in true time, and
+    /// whose it is.
+    pub(crate) impatient: Option<(i64, ProjectId)>,
     /// Model requests in all.
     pub(crate) requests: u64,
 }

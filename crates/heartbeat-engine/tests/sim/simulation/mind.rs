@@ -96,9 +96,12 @@ impl Mind {
             _ => dice.between(20, 1_000),
         };
         let is_tiring = takes > 8_000 && dice.in_thousand(600);
-        if is_tiring {
-            let after = dice.between(50, 4_000);
-            state.memory.impatient_at = Some(self.door.stage.time.real() + after);
+        let after = dice.between(50, 4_000);
+        let asker = asked::prompt(request).and_then(|text| state.ledger.prompts.get(text));
+        let asker = asker.and_then(|id| state.ledger.entries.get(id));
+        if let (true, Some(asker)) = (is_tiring, asker) {
+            let at = self.door.stage.time.real() + after;
+            state.memory.impatient = Some((at, asker.key.project_id));
         }
         let dice = &mut state.dice;
         if dice.in_thousand(troubled) {

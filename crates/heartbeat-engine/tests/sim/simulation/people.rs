@@ -80,9 +80,9 @@ pub(crate) fn deed(
     }
 }
 
-/// Throws what somebody does who has seen enough: stops everything, or much, for a while.
-pub(crate) fn impatience(dice: &mut Dice, bots: &[(ProjectId, Bot)]) -> Deed {
-    let project = dice.pick(bots).0;
+/// Throws what somebody of that project does who has seen enough: stops everything, or much, for a
+/// while.
+pub(crate) fn impatience(dice: &mut Dice, bots: &[(ProjectId, Bot)], project: ProjectId) -> Deed {
     let reach = reach(dice, project, &bots_of(bots, project));
     Deed::Halt(reach, SignedDuration::from_secs(dice.between(1, 400)))
 }

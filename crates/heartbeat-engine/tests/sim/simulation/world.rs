@@ -355,15 +355,15 @@ impl World {
         self.deeds_begun += 1;
         let deed = {
             let mut state = self.stage.lock();
-            let is_impatient = state.memory.impatient_at.take().is_some();
+            let impatient = state.memory.impatient.take();
             let entries = state.ledger.entries.values().filter(|entry| !entry.deleted);
             let keys: Vec<HeartbeatKey> = entries.map(|entry| entry.key).collect();
             let pace = (self.pace, self.deeds_begun);
             let pause = state.dice.between(1, self.lasts / 12);
             self.person_at = real + pause;
-            match is_impatient {
-                true => people::impatience(&mut state.dice, &self.bots),
-                false => people::deed(&mut state.dice, pace, &self.bots, &keys),
+            match impatient {
+                Some((_, project)) => people::impatience(&mut state.dice, &self.bots, project),
+                None => people::deed(&mut state.dice, pace, &self.bots, &keys),
             }
         };
         let (stage, control) = (self.stage.clone(), self.control.clone());
