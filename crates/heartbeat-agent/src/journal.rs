@@ -70,7 +70,7 @@ pub enum BudgetStop {
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Step 0: returns the recorded first request if there is one, else records this one.
-    async fn open(&self, request: &TurnRequest) -> Result<TurnRequest, Halt>;
+    async fn open(&self, request: TurnRequest) -> Result<TurnRequest, Halt>;
 
     /// Durable intent and reservation of one model turn.
     ///

@@ -96,7 +96,7 @@ impl Session<'_> {
     }
 
     async fn converse(&self, request: TurnRequest) -> Result<Ended, Ended> {
-        let mut request = self.journal.open(&request).await?;
+        let mut request = self.journal.open(request).await?;
         request.max_tokens = request.max_tokens.min(self.limits.output_tokens);
         let ends_at = later(self.waiter.now(), self.limits.wall);
         let mut progress = Progress {

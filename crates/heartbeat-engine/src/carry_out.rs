@@ -17,14 +17,14 @@ use heartbeat_agent::{Session, Toolbox};
 use heartbeat_domain::admission::{Admission, admit};
 use heartbeat_domain::claim::Claim;
 use heartbeat_domain::conversation::{ToolSpec, TurnRequest};
-use heartbeat_domain::execution::{Ending, Execution, Outcome};
+use heartbeat_domain::execution::{Ending, Outcome};
 use heartbeat_domain::heartbeat::Heartbeat;
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::step::Step;
 use heartbeat_domain::tool::ToolServer;
 use heartbeat_domain::watch::{Probe, Sighting, Watch};
-use heartbeat_store::verbs::Result as StoreResult;
+use heartbeat_store::verbs::{PastRun, PastRuns, Result as StoreResult};
 use heartbeat_store::{StoreError, kill_point};
 use heartbeat_tools::UrlBounds;
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ use crate::belt::Belt;
 use crate::capabilities::Capabilities;
 use crate::ending::{Stop, Whose, failed, of_session};
 use crate::events::{Event, EventKind};
-use crate::journal::{FireJournal, Opening, mark};
+use crate::journal::{FireJournal, Opening, Start, mark, unreadable};
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::offer::{Offered, offers};
@@ -44,6 +44,9 @@ use crate::patience::patiently;
 use crate::privacy::watch_bounds;
 use crate::stopping::StopSign;
 use crate::watcher::{look, notice, shown};
+
+/// Earlier executions of the day that a session is told of; the newest are kept.
+const THREAD_MAX: u32 = 24;
 
 /// How a claim was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +90,7 @@ async fn to_the_end(
     };
     let ending = run.ending().await?;
     run.ledger.close().await.map_err(stop)?;
-    Ok(run.finish(ending).await)
+    Ok(Box::pin(run.finish(ending)).await)
 }
 
 fn left(stop: Stop) -> Left {
@@ -179,6 +182,10 @@ impl Run<'_> {
         plan: &Plan,
         now: Timestamp,
     ) -> Result<Ending, Stop> {
+        if let Some(seq) = unreadable(&self.recorded) {
+            let message = format!("step {seq} on record cannot be read by this version");
+            return Ok(failed(Reason::Internal, message));
+        }
         if let Some(opening) = Opening::recorded(&self.recorded) {
             return self.converse(opening, plan).await;
         }
@@ -206,7 +213,8 @@ impl Run<'_> {
             }
             sighting = Some(woken);
         }
-        let opening = self.opening(heartbeat, plan, sighting).await?;
+        // Boxed, like the end: thousands of sessions wait, and none of them needs room for both.
+        let opening = Box::pin(self.opening(heartbeat, plan, sighting)).await?;
         self.converse(opening, plan).await
     }
 
@@ -221,13 +229,10 @@ impl Run<'_> {
 
     /// The session, from the start or from where the journal left off.
     async fn converse(&self, opening: Opening, plan: &Plan) -> Result<Ending, Stop> {
-        let request = opening.request.clone();
-        let specs = request
-            .tools
-            .iter()
-            .filter(|spec| opening.offers(&spec.name));
-        let belt = self.belt(plan, (opening.offered.clone(), specs.cloned().collect()));
-        let mut journal = FireJournal::new((&self.ledger, &belt), opening, self.recorded.clone());
+        let Opening { request, start } = opening;
+        let specs = request.tools.iter().filter(|spec| start.offers(&spec.name));
+        let belt = self.belt(plan, (start.offered.clone(), specs.cloned().collect()));
+        let mut journal = FireJournal::new((&self.ledger, &belt), start, &self.recorded);
         journal.sign = self.sign.clone();
         journal.heartbeat_id = self.claim.execution.heartbeat_id;
         let provider = match self.parts.models.provider(&request.model) {
@@ -243,7 +248,7 @@ impl Run<'_> {
             waiter: &*self.parts.waiter,
             limits: &self.parts.settings.limits,
             seed: self.seed(),
-            mark: &journal.opening.mark,
+            mark: &journal.start.mark,
         };
         let model = request.model.clone();
         let ended = session.run(request).await;
@@ -260,7 +265,7 @@ impl Run<'_> {
         };
         let mut ending = of_session(ended, journal.circumstance(), whose)?;
         if ending.outcome == Outcome::Success {
-            let sighting = journal.opening.sighting;
+            let sighting = journal.start.sighting;
             ending.baseline = sighting.map(|sighting| sighting.baseline);
         }
         Ok(ending)
@@ -324,12 +329,14 @@ impl Run<'_> {
         let belt = self.belt(plan, (offered, specs));
         let mark = mark(self.parts);
         let request = self.first_request(heartbeat, &belt, (sighting.as_ref(), &mark));
-        Ok(Opening {
-            request: request.await?,
+        let request = request.await?;
+        let offered = belt.outside.offered;
+        let start = Start {
             sighting,
             mark,
-            offered: belt.outside.offered,
-        })
+            offered,
+        };
+        Ok(Opening { request, start })
     }
 
     /// The same execution jitters the same way, whoever carries it out.
@@ -348,7 +355,7 @@ impl Run<'_> {
             .schedule()
             .map_or(TimeZone::UTC, |schedule| schedule.zone);
         let execution = &self.claim.execution;
-        let (thread, last) = self.history(heartbeat, &zone).await.map_err(stop)?;
+        let past = self.history(heartbeat, &zone).await.map_err(stop)?;
         let settings = &heartbeat.settings;
         Ok(first_request(&Circumstances {
             instructions: self.claim.bot.instruction.clone(),
@@ -358,7 +365,7 @@ impl Run<'_> {
                 .clone()
                 .unwrap_or_else(|| heartbeat.id.to_string()),
             now: execution.due_at.to_zoned(zone),
-            last_run: last.map(last_run),
+            last_run: past.last.map(last_run),
             missed: self.claim.missed.map(|missed| Missed {
                 first: missed.first_due_at,
                 last: missed.last_due_at,
@@ -366,7 +373,7 @@ impl Run<'_> {
                 reason: missed.reason.to_string(),
             }),
             memories: Vec::new(),
-            earlier_today: thread.into_iter().map(earlier).collect(),
+            earlier_today: past.thread.into_iter().map(earlier).collect(),
             thread_tokens_max: self.parts.settings.thread_tokens_max,
             watch: sighting.map(|sighting| WatchChange {
                 before: sighting.before.as_ref().map(shown),
@@ -384,22 +391,16 @@ impl Run<'_> {
     }
 
     /// Earlier executions of the local day of the due time, and the last run.
-    async fn history(
-        &self,
-        heartbeat: &Heartbeat,
-        zone: &TimeZone,
-    ) -> StoreResult<(Vec<Execution>, Option<Execution>)> {
+    async fn history(&self, heartbeat: &Heartbeat, zone: &TimeZone) -> StoreResult<PastRuns> {
         let Parts { store, waiter, .. } = self.parts;
         let due_at = self.claim.execution.due_at;
         let midnight = due_at.to_zoned(zone.clone()).start_of_day();
         let from = midnight.map_or(due_at, |midnight| midnight.timestamp());
         let project_id = self.claim.hold.project_id;
-        let thread = patiently(&**waiter, || {
-            store.thread(project_id, heartbeat.id, (from, due_at), 24)
-        });
-        let thread = thread.await?;
-        let last = patiently(&**waiter, || store.last_run(project_id, heartbeat.id));
-        Ok((thread, last.await?))
+        patiently(&**waiter, || {
+            store.past_runs(project_id, heartbeat.id, (from, due_at), THREAD_MAX)
+        })
+        .await
     }
 
     async fn finish(&self, ending: Ending) -> Left {
@@ -432,21 +433,18 @@ fn cancelled(reason: Reason) -> Ending {
     Ending::plain(Outcome::Cancelled { reason })
 }
 
-fn earlier(execution: Execution) -> EarlierRun {
+fn earlier(run: PastRun) -> EarlierRun {
     EarlierRun {
-        at: execution.due_at,
-        prompt: execution.prompt,
-        response: execution.response,
+        at: run.due_at,
+        prompt: run.prompt,
+        response: run.response,
     }
 }
 
-fn last_run(execution: Execution) -> LastRun {
-    let outcome = execution
-        .status
-        .map_or("running", heartbeat_domain::execution::Status::as_str);
+fn last_run(run: PastRun) -> LastRun {
     LastRun {
-        at: execution.due_at,
-        outcome: outcome.to_owned(),
-        summary: execution.error_message.unwrap_or(execution.response),
+        at: run.due_at,
+        outcome: run.status.as_str().to_owned(),
+        summary: run.error_message.unwrap_or(run.response),
     }
 }

@@ -56,6 +56,8 @@ impl Crew {
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let slots = Arc::clone(&self.slots);
         let permit = Arc::clone(&self.slots).try_acquire_owned().ok();
+        // On the heap once: a future that is handed from block to block has room in each of them.
+        let work = Box::pin(work);
         self.spawn_chore(async move {
             let _slot: Option<OwnedSemaphorePermit> = match permit {
                 Some(permit) => Some(permit),

@@ -35,11 +35,27 @@ use crate::offer::Offered;
 use crate::patience::patiently;
 use crate::stopping::StopSign;
 
-/// Step 0 as it is journaled: the first request, and what the watch had seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Step 0 as it is journaled.
+#[derive(Debug, Deserialize)]
 pub(crate) struct Opening {
     /// The first request.
     pub(crate) request: TurnRequest,
+    /// What else the session starts with.
+    #[serde(flatten)]
+    pub(crate) start: Start,
+}
+
+/// Step 0 as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    request: &'a TurnRequest,
+    #[serde(flatten)]
+    start: &'a Start,
+}
+
+/// What a session starts with beside its first request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
     /// What woke the model, if a watch did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sighting: Option<Sighting>,
@@ -57,7 +73,9 @@ impl Opening {
         let step = steps.iter().find(|step| step.seq == 0)?;
         serde_json::from_value(step.intent.clone()).ok()
     }
+}
 
+impl Start {
     /// Whether a server's tool was offered under that name.
     pub(crate) fn offers(&self, name: &str) -> bool {
         self.offered.iter().any(|offered| offered.name == name)
@@ -75,8 +93,8 @@ pub(crate) struct FireJournal<'a> {
     pub(crate) heartbeat_id: Option<HeartbeatId>,
     pub(crate) rates: Rates,
     pub(crate) spending: Spending,
-    /// Step 0, as it is or is to be on record.
-    pub(crate) opening: Opening,
+    /// What the session starts with.
+    pub(crate) start: Start,
     /// Raised when the execution is to stop.
     pub(crate) sign: StopSign,
     /// Latest attempt of every step that former holders left.
@@ -88,8 +106,8 @@ impl<'a> FireJournal<'a> {
     /// A journal that begins with what `recorded` says.
     pub(crate) fn new(
         (ledger, belt): (&'a Ledger<'a>, &'a Belt<'a>),
-        opening: Opening,
-        recorded: Vec<Step>,
+        start: Start,
+        recorded: &[Step],
     ) -> Self {
         let spent = recorded
             .iter()
@@ -106,9 +124,12 @@ impl<'a> FireJournal<'a> {
             heartbeat_id: None,
             rates: Rates::default(),
             spending: Spending::default(),
-            opening,
+            start,
             sign: StopSign::default(),
-            recorded: recorded.into_iter().map(|step| (step.seq, step)).collect(),
+            recorded: recorded
+                .iter()
+                .map(|step| (step.seq, step.clone()))
+                .collect(),
             circumstance: Mutex::new(circumstance),
         }
     }
@@ -295,6 +316,24 @@ impl Found {
     }
 }
 
+/// The first step on record whose text this version cannot read. Nothing of such an execution is
+/// made again: what is there may be what it did.
+pub(crate) fn unreadable(recorded: &[Step]) -> Option<StepSeq> {
+    let is_readable = |step: &&Step| match (step.kind, step.state, step.result.clone()) {
+        _ if step.seq == 0 => serde_json::from_value::<Opening>(step.intent.clone()).is_ok(),
+        (StepKind::Turn, StepState::Done, Some(result)) => {
+            serde_json::from_value::<Turn>(result).is_ok()
+        }
+        (StepKind::Call, StepState::Done | StepState::Unknown, Some(result)) => {
+            serde_json::from_value::<ToolOutput>(result).is_ok()
+        }
+        (_, StepState::Done, None) => false,
+        _ => true,
+    };
+    let mut unreadable = recorded.iter().filter(|step| !is_readable(step));
+    unreadable.next().map(|step| step.seq)
+}
+
 /// A mark that nobody can guess: 80 bits.
 pub(crate) fn mark(parts: &Parts) -> String {
     let mut random = [0_u8; 10];
@@ -320,20 +359,25 @@ const BUDGET_LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
 
 #[async_trait]
 impl heartbeat_agent::Journal for FireJournal<'_> {
-    async fn open(&self, request: &TurnRequest) -> Result<TurnRequest, Halt> {
+    async fn open(&self, request: TurnRequest) -> Result<TurnRequest, Halt> {
         if self.recorded.contains_key(&0) {
-            return Ok(self.opening.request.clone());
+            return Ok(request);
         }
         let Parts { store, waiter, .. } = self.parts;
-        let opening = Opening {
-            request: request.clone(),
-            ..self.opening.clone()
-        };
-        let value = serde_json::to_value(&opening).unwrap_or(Value::Null);
-        let opened = patiently(&**waiter, || {
-            store.open_journal(&self.hold, &value, waiter.now())
+        let (request, start) = (request, &self.start);
+        let asked = serde_json::to_value(Written {
+            request: &request,
+            start,
         });
-        let opening: Opening = serde_json::from_value(opened.await.map_err(halt)?)
+        let asked = asked.unwrap_or(Value::Null);
+        let opened = patiently(&**waiter, || {
+            store.open_journal(&self.hold, &asked, waiter.now())
+        });
+        let kept = opened.await.map_err(halt)?;
+        if kept == asked {
+            return Ok(request);
+        }
+        let opening: Opening = serde_json::from_value(kept)
             .map_err(|error| Halt::Unavailable(format!("step 0 cannot be read: {error}")))?;
         Ok(opening.request)
     }

@@ -15,6 +15,7 @@ mod kill_point;
 mod limits;
 mod marking;
 mod messages;
+mod past;
 pub mod postgres;
 mod progress;
 mod purses;

@@ -60,9 +60,9 @@ impl MemoryJournal {
 
 #[async_trait]
 impl Journal for MemoryJournal {
-    async fn open(&self, request: &TurnRequest) -> Result<TurnRequest, Halt> {
+    async fn open(&self, request: TurnRequest) -> Result<TurnRequest, Halt> {
         self.verb("open".to_owned(), |r| {
-            r.request.get_or_insert(request.clone()).clone()
+            r.request.get_or_insert(request).clone()
         })
     }
 

@@ -12,30 +12,16 @@ use uuid::Uuid;
 use super::SqliteStore;
 use super::failure::failure;
 use super::rows::{self, Cursor, execution_columns, ms};
-use super::tx::{Statement, Tx, sql};
+use super::tx::{Tx, sql};
 use crate::StoreError;
 use crate::error::Thing;
-use crate::verbs::{Executions, Listed, LogFilter, LogState, Page, PauseRecord, Result};
+use crate::past::{self, PAST_RUNS};
+use crate::verbs::{Executions, Listed, LogFilter, LogState, Page, PastRuns, PauseRecord, Result};
 
 const ONE: &str = concat!(
     "SELECT ",
     execution_columns!(),
     " FROM executions e WHERE e.project_id = $1 AND e.id = $2"
-);
-
-const THREAD: &str = concat!(
-    "SELECT ",
-    execution_columns!(),
-    " FROM executions e WHERE e.project_id = $1 AND e.heartbeat_id = $2 AND e.due_at >= $3 \
-     AND e.due_at < $4 AND e.status = 'success' AND e.response <> '' \
-     ORDER BY e.due_at DESC LIMIT $5"
-);
-
-const LAST_RUN: &str = concat!(
-    "SELECT ",
-    execution_columns!(),
-    " FROM executions e WHERE e.project_id = $1 AND e.heartbeat_id = $2 AND e.phase = 'ended' \
-     AND e.status <> 'skipped' ORDER BY e.due_at DESC LIMIT 1"
 );
 
 const PAUSES: &str = "SELECT reason, since, resumes_at, ended_at FROM pauses \
@@ -96,31 +82,25 @@ impl Executions for SqliteStore {
         })
     }
 
-    async fn thread(
+    async fn past_runs(
         &self,
         project_id: ProjectId,
         heartbeat_id: HeartbeatId,
         (from, before): (Timestamp, Timestamp),
         most: u32,
-    ) -> Result<Vec<Execution>> {
-        let statement = sql(THREAD)
+    ) -> Result<PastRuns> {
+        let statement = sql(PAST_RUNS)
             .bind(project_id.0)
             .bind(heartbeat_id.0)
             .bind(ms(from))
             .bind(ms(before))
             .bind(i64::from(most));
-        let mut rows = self.list(statement).await?;
-        rows.reverse();
-        Ok(rows)
-    }
-
-    async fn last_run(
-        &self,
-        project_id: ProjectId,
-        heartbeat_id: HeartbeatId,
-    ) -> Result<Option<Execution>> {
-        let statement = sql(LAST_RUN).bind(project_id.0).bind(heartbeat_id.0);
-        Ok(self.list(statement).await?.pop())
+        let rows = statement.fetch_all(&mut *self.read().await?).await;
+        let mut past_runs = PastRuns::default();
+        for row in &rows.map_err(|error| failure(&error))? {
+            past::put(&mut past_runs, &mut Cursor::new(row))?;
+        }
+        Ok(past::in_order(past_runs))
     }
 
     async fn pauses(
@@ -151,17 +131,6 @@ impl Executions for SqliteStore {
         let limits = (steps_before, rows_before);
         self.write(move |tx| Box::pin(prune(tx, project_id, limits, most)))
             .await
-    }
-}
-
-impl SqliteStore {
-    async fn list(&self, statement: Statement<'_>) -> Result<Vec<Execution>> {
-        let mut conn = self.read().await?;
-        let rows = statement
-            .fetch_all(&mut *conn)
-            .await
-            .map_err(|error| failure(&error))?;
-        rows.iter().map(read).collect()
     }
 }
 

@@ -47,6 +47,30 @@ pub struct PauseRecord {
     pub ended_at: Option<Timestamp>,
 }
 
+/// An execution that ended, as a later one is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// The moment it was due.
+    pub due_at: Timestamp,
+    /// How it ended.
+    pub status: Status,
+    /// What it was asked.
+    pub prompt: String,
+    /// What it answered.
+    pub response: String,
+    /// What went wrong.
+    pub error_message: Option<String>,
+}
+
+/// Earlier executions of a heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PastRuns {
+    /// Those that succeeded with a response, oldest first.
+    pub thread: Vec<PastRun>,
+    /// The newest that ended and was not skipped.
+    pub last: Option<PastRun>,
+}
+
 /// Executions, for those who read.
 #[async_trait]
 pub trait Executions: Send + Sync {
@@ -61,22 +85,15 @@ pub trait Executions: Send + Sync {
         page: Page,
     ) -> Result<Listed<Execution>>;
 
-    /// Executions of a heartbeat that succeeded with a response, due from `from` (inclusive) up to
-    /// `before` (exclusive), oldest first, the newest `most`.
-    async fn thread(
+    /// What a session of a heartbeat is told of its earlier ones: the newest `most` of the thread
+    /// from `from` (inclusive) up to `before` (exclusive), and the last run, whenever that was.
+    async fn past_runs(
         &self,
         project_id: ProjectId,
         heartbeat_id: HeartbeatId,
         (from, before): (Timestamp, Timestamp),
         most: u32,
-    ) -> Result<Vec<Execution>>;
-
-    /// The newest execution of a heartbeat that ended and was not skipped.
-    async fn last_run(
-        &self,
-        project_id: ProjectId,
-        heartbeat_id: HeartbeatId,
-    ) -> Result<Option<Execution>>;
+    ) -> Result<PastRuns>;
 
     /// Pauses of a heartbeat that touch the time from `from` to `to`, oldest first; being off counts
     /// as one with reason `off`.

@@ -21,9 +21,10 @@ use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{
     Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure,
     CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
-    Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PauseRecord, Reach,
-    Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled, Stats, StatsSummary, StopRequest,
-    ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord, UsageAsk, UsageSummary, Visit,
+    Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PastRuns,
+    PauseRecord, Reach, Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled, Stats,
+    StatsSummary, StopRequest, ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord,
+    UsageAsk, UsageSummary, Visit,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -411,9 +412,12 @@ gated!(Journal [
 gated!(Executions [
     execution(project_id: ProjectId, id: ExecutionId) -> Execution,
     logs(project_id: ProjectId, filter: &LogFilter, page: Page) -> Listed<Execution>,
-    thread(project_id: ProjectId, heartbeat_id: HeartbeatId, within: (Timestamp, Timestamp), most: u32)
-        -> Vec<Execution>,
-    last_run(project_id: ProjectId, heartbeat_id: HeartbeatId) -> Option<Execution>,
+    past_runs(
+        project_id: ProjectId,
+        heartbeat_id: HeartbeatId,
+        within: (Timestamp, Timestamp),
+        most: u32
+    ) -> PastRuns,
     pauses(project_id: ProjectId, heartbeat_id: HeartbeatId, within: (Timestamp, Timestamp))
         -> Vec<PauseRecord>,
     prune(project_id: ProjectId, before: (Option<Timestamp>, Option<Timestamp>), most: u32) -> u64,

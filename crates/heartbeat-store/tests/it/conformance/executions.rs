@@ -89,24 +89,26 @@ pub(crate) async fn a_thread_holds_what_was_said_and_the_last_run_is_not_a_skip(
             .unwrap();
     }
     let said = async |times, most| {
-        let rows = w
+        let past = w
             .store
-            .thread(w.project.id, heartbeat.id, times, most)
+            .past_runs(w.project.id, heartbeat.id, times, most)
             .await
             .unwrap();
-        rows.into_iter().map(|row| row.response).collect::<Vec<_>>()
+        let thread = past.thread.into_iter().map(|run| run.response);
+        (thread.collect::<Vec<_>>(), past.last.unwrap().response)
     };
-    assert_eq!(said((minute(0), minute(120)), 9).await, ["one", "two"]);
-    assert_eq!(said((minute(0), minute(999)), 2).await, ["two", "three"]);
+    let of = |thread: &[&str]| {
+        let thread = thread.iter().map(|said| (*said).to_owned());
+        (thread.collect::<Vec<_>>(), "three".to_owned())
+    };
+    assert_eq!(said((minute(0), minute(120)), 9).await, of(&["one", "two"]));
+    assert_eq!(
+        said((minute(0), minute(999)), 2).await,
+        of(&["two", "three"])
+    );
     w.trigger(heartbeat.id, minute(125)).await.unwrap();
     w.trigger(heartbeat.id, minute(126)).await.unwrap();
-    let last = w
-        .store
-        .last_run(w.project.id, heartbeat.id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(last.response, "three");
+    assert_eq!(said((minute(124), minute(999)), 9).await, of(&[]));
 }
 
 pub(crate) async fn pruning_takes_what_is_old_and_leaves_what_is_open(w: &World) {

@@ -6,7 +6,7 @@ use heartbeat_domain::ids::{ExecutionId, NoticeId};
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::step::Decision;
 use heartbeat_store::verbs::{
-    BotRef, Channel, HeartbeatKey, NoticeFilter, Reach, ReviewAsk, Target, TriggerAsk,
+    BotRef, Channel, HeartbeatKey, NoticeFilter, PastRuns, Reach, ReviewAsk, Target, TriggerAsk,
 };
 use heartbeat_store::{StoreError, Thing};
 use serde_json::json;
@@ -94,12 +94,9 @@ pub(crate) async fn another_projects_record_is_not_found(w: &World) {
     };
     let refused = w.store.review(other, &word, now).await;
     assert_eq!(refused, Err(none));
-    assert_eq!(w.store.last_run(other, heartbeat.id).await.unwrap(), None);
     let times = (minute(0), minute(99));
-    assert_eq!(
-        w.store.thread(other, heartbeat.id, times, 9).await.unwrap(),
-        []
-    );
+    let past = w.store.past_runs(other, heartbeat.id, times, 9).await;
+    assert_eq!(past, Ok(PastRuns::default()));
     assert_eq!(
         w.store.pauses(other, heartbeat.id, times).await.unwrap(),
         []
