@@ -19,6 +19,11 @@ use crate::args::{Args, Command};
 use crate::config::{Config, Environment};
 use crate::output::{Out, explain};
 
+/// Whatever a row or a request brings is allocated on one thread and freed on another; the system's
+/// allocator spends a sixth of the processor on that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let _only_once = rustls::crypto::ring::default_provider().install_default();

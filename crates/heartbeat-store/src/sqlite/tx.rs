@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use heartbeat_domain::ids::IdSource;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -23,6 +24,9 @@ pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 pub(super) fn sql(text: &'static str) -> Statement<'static> {
     sqlx::query(text)
 }
+
+/// Rows that are taken from the driver at once.
+const GATHERED_MAX: usize = 1_024;
 
 /// The writing connection while it is in a transaction.
 pub(super) struct Tx {
@@ -129,12 +133,18 @@ impl Tx {
         self.rows(statement).await
     }
 
-    /// Reads rows.
+    /// Reads rows. The driver's thread hands them over one by one, and whoever waits for each is
+    /// woken for each; here some gather while other tasks run.
     pub(super) async fn rows(&mut self, statement: Statement<'_>) -> Result<Vec<SqliteRow>> {
-        statement
-            .fetch_all(&mut self.conn)
-            .await
-            .map_err(|error| failure(&error))
+        let mut rows = Vec::new();
+        let mut gathered = statement.fetch(&mut self.conn).ready_chunks(GATHERED_MAX);
+        while let Some(some) = gathered.next().await {
+            for row in some {
+                rows.push(row.map_err(|error| failure(&error))?);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(rows)
     }
 
     /// Reads a row, if there is one.
