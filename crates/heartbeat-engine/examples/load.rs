@@ -1,5 +1,5 @@
 //! `cargo xtask load --heartbeats N --rate R [--seconds S] [--journaled] [--due-at-once N]
-//! [--database DIR] [--only PHASES] [--json]`: what the engine does at a size, beside bare SQL.
+//! [--sessions N] [--database DIR] [--only PHASES] [--json]`: what the engine does at a size, beside bare SQL.
 //!
 //! A real engine on a real, durable database file; nothing leaves this machine. A run is valid only
 //! if the rows that it leaves, counted with SQL, are those that its fires should leave; otherwise
@@ -21,6 +21,10 @@ mod idle;
 mod peak;
 #[path = "load/population.rs"]
 mod population;
+#[path = "load/sessions.rs"]
+mod sessions;
+#[path = "load/slow_model.rs"]
+mod slow_model;
 #[path = "load/starts.rs"]
 mod starts;
 #[path = "load/steady.rs"]
@@ -36,6 +40,10 @@ use self::account::Account;
 use self::args::{Args, Phase};
 use self::figures::Figures;
 use self::world::World;
+
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What can go wrong here ends the program with a sentence.
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -70,6 +78,9 @@ async fn measure(args: &Args) -> Fallible<()> {
             Phase::Journaled => peak::journaled(&world, args, (&mut figures, &mut account)).await?,
             Phase::Steady => steady::measure(&world, args, (&mut figures, &mut account)).await?,
             Phase::AtOnce => at_once::measure(&world, args, (&mut figures, &mut account)).await?,
+            Phase::Sessions => {
+                sessions::measure(&world, args, (&mut figures, &mut account)).await?;
+            }
             Phase::Starts => starts::measure(&world, args, (&mut figures, &mut account)).await?,
         }
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::Fallible;
 
 const USAGE: &str = "load --heartbeats N --rate R [--seconds S] [--journaled] [--due-at-once N] \
-    [--database DIR] [--only idle,empty,journaled,steady,at-once,starts] [--json]";
+    [--sessions N] [--database DIR] [--only idle,empty,journaled,steady,at-once,sessions,starts] \
+    [--json]; --sessions alone measures nothing else";
 
 /// What is measured, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,16 +16,18 @@ pub(crate) enum Phase {
     Journaled,
     Steady,
     AtOnce,
+    Sessions,
     Starts,
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Idle,
         Self::Empty,
         Self::Journaled,
         Self::Steady,
         Self::AtOnce,
+        Self::Sessions,
         Self::Starts,
     ];
 
@@ -35,6 +38,7 @@ impl Phase {
             Self::Journaled => "journaled",
             Self::Steady => "steady",
             Self::AtOnce => "at-once",
+            Self::Sessions => "sessions",
             Self::Starts => "starts",
         }
     }
@@ -47,6 +51,10 @@ pub(crate) struct Args {
     pub(crate) rate: u64,
     pub(crate) seconds: u64,
     pub(crate) due_at_once: u64,
+    /// Sessions that wait on a slow model; in a child, its slots.
+    pub(crate) sessions: u64,
+    /// In a child: the model server, instead of answers from memory.
+    pub(crate) model_url: Option<String>,
     pub(crate) database: Option<PathBuf>,
     pub(crate) json: bool,
     /// This process is the engine that another one measures.
@@ -62,6 +70,8 @@ impl Args {
             rate: 200,
             seconds: 30,
             due_at_once: 0,
+            sessions: 0,
+            model_url: None,
             database: None,
             json: false,
             is_child: false,
@@ -69,13 +79,16 @@ impl Args {
             only: Vec::new(),
         };
         let mut given = given;
+        let mut heartbeats = None;
         while let Some(name) = given.next() {
             let mut value = || given.next().ok_or_else(|| format!("{name} needs a value"));
             match name.as_str() {
-                "--heartbeats" => args.heartbeats = number(&value()?)?,
+                "--heartbeats" => heartbeats = Some(number(&value()?)?),
                 "--rate" => args.rate = number(&value()?)?,
                 "--seconds" => args.seconds = number(&value()?)?,
                 "--due-at-once" => args.due_at_once = number(&value()?)?,
+                "--sessions" => args.sessions = number(&value()?)?,
+                "--model-url" => args.model_url = Some(value()?),
                 "--database" => args.database = Some(value()?.into()),
                 "--only" => args.only = value()?.split(',').map(str::to_owned).collect(),
                 "--journaled" => args.journaled = true,
@@ -83,6 +96,15 @@ impl Args {
                 "--live-as-child" => args.is_child = true,
                 _ => return Err(format!("{name} is unknown; usage: {USAGE}").into()),
             }
+        }
+        match heartbeats {
+            Some(heartbeats) => args.heartbeats = heartbeats,
+            // Nothing else was asked for; they wait twice.
+            None if args.sessions > 0 => {
+                args.heartbeats = (args.sessions * 4).max(10_000);
+                args.only = vec![Phase::Sessions.name().to_owned()];
+            }
+            None => {}
         }
         args.check()
     }
@@ -102,6 +124,9 @@ impl Args {
         if self.due_at_once > self.heartbeats / 8 {
             return Err("--due-at-once is at most an eighth of --heartbeats".into());
         }
+        if self.sessions > self.heartbeats / 4 {
+            return Err("--sessions is at most a quarter of --heartbeats".into());
+        }
         let known = |name: &String| Phase::ALL.iter().any(|phase| phase.name() == name);
         match self.only.iter().find(|name| !known(name)) {
             Some(name) => Err(format!("--only {name} is unknown; usage: {USAGE}").into()),
@@ -114,6 +139,7 @@ impl Args {
             _ if !self.only.is_empty() => self.only.iter().any(|name| name == phase.name()),
             Phase::Journaled => self.journaled,
             Phase::AtOnce => self.due_at_once > 0,
+            Phase::Sessions => self.sessions > 0,
             _ => true,
         }
     }

@@ -22,7 +22,10 @@ pub(crate) async fn live(args: &Args) -> Fallible<()> {
     let home = args.database.clone().ok_or("a child needs --database")?;
     say("begun", Usage::of_this_process()?)?;
     let _only_server = lock_for_serving(&home.join("load.db"))?;
-    let world = World::open(&home, args).await?;
+    let mut world = World::open(&home, args).await?;
+    if let Some(url) = &args.model_url {
+        world.ask(url, usize::try_from(args.sessions)?)?;
+    }
     let mut events = world.live.subscribe();
     let engine = world.start().await?;
     say("ready", Usage::of_this_process()?)?;
@@ -87,11 +90,22 @@ pub(crate) struct Child {
 impl Child {
     /// Starts one; the time since then is what [`Child::heard`] answers.
     pub(crate) async fn start(world: &World) -> Fallible<Self> {
+        Self::start_with(world, &[], &[]).await
+    }
+
+    /// Starts one with more arguments, in an environment with more variables.
+    pub(crate) async fn start_with(
+        world: &World,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Fallible<Self> {
         let home = world.path.parent().ok_or("the database lies nowhere")?;
         let passed = Box::new(stopwatch());
         let mut process = Command::new(std::env::current_exe()?)
             .args(["--live-as-child", "--database"])
             .arg(home)
+            .args(more)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

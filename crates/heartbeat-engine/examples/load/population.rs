@@ -12,7 +12,7 @@ use heartbeat_store::verbs::{Access as _, Bots as _};
 use super::Fallible;
 use super::args::Args;
 use super::figures::progress;
-use super::world::{PLAN, World};
+use super::world::{MODEL, PLAN, World};
 
 /// Heartbeats of one project and agent.
 const OF_ONE_AGENT: u64 = 10_000;
@@ -90,7 +90,7 @@ async fn add(world: &World, name: &str, heartbeats: u64) -> Fallible<()> {
         number: 0,
         project_id: project.id,
         name: "Ada".into(),
-        model: "load/quiet".into(),
+        model: MODEL.into(),
         instruction: "You look after machines. Be brief.".into(),
         status: true,
         heartbeat: true,

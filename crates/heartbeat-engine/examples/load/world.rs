@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use heartbeat_agent::model::OnText;
-use heartbeat_agent::{ModelError, Provider};
+use heartbeat_agent::settings::{Dialect, ModelSettings, NamedModel, Secret};
+use heartbeat_agent::{ModelError, Models, Provider};
 use heartbeat_domain::budget::Rates;
 use heartbeat_domain::clock::Clock as _;
 use heartbeat_domain::conversation::{ToolCall, Turn, TurnRequest, Usage};
@@ -35,6 +36,9 @@ use super::args::Args;
 /// The plan of all projects here.
 pub(crate) const PLAN: &str = "load";
 
+/// The model of all agents here.
+pub(crate) const MODEL: &str = "load/quiet";
+
 /// A database file and what an engine on it is made of.
 pub(crate) struct World {
     pub(crate) path: PathBuf,
@@ -44,6 +48,8 @@ pub(crate) struct World {
     /// How many there are.
     pub(crate) heartbeats: u64,
     clock: Arc<SystemClock>,
+    models: Arc<dyn Providers>,
+    slots: usize,
 }
 
 impl World {
@@ -59,7 +65,27 @@ impl World {
             live,
             heartbeats: args.heartbeats,
             clock,
+            models: Arc::new(Outside),
+            slots: EngineSettings::default().slots,
         })
+    }
+
+    /// Lets that model server answer, so many sessions at once.
+    pub(crate) fn ask(&mut self, url: &str, sessions: usize) -> Fallible<()> {
+        let model = NamedModel {
+            dialect: Dialect::OpenAi,
+            base_url: url.to_owned(),
+            api_key: Secret::new("load"),
+            model: "quiet".to_owned(),
+            max_in_flight: Some(sessions),
+        };
+        let settings = ModelSettings {
+            named: [(MODEL.to_owned(), model)].into(),
+            ..ModelSettings::default()
+        };
+        self.models = Arc::new(Models::new(settings)?);
+        self.slots = sessions;
+        Ok(())
     }
 
     pub(crate) async fn close(&self) {
@@ -101,7 +127,7 @@ impl World {
             store,
             waiter: Arc::clone(&self.clock) as _,
             ids: Arc::clone(&self.ids),
-            models: Arc::new(Outside),
+            models: Arc::clone(&self.models),
             observe: Arc::new(Outside),
             hands: Arc::new(heartbeat_tools::McpHands::new(
                 heartbeat_tools::Outgoing::default(),
@@ -111,7 +137,10 @@ impl World {
             web: None,
             carrier: Arc::new(Outside),
             plans: Arc::new(Plans::with(vec![plan])),
-            settings: Arc::new(EngineSettings::default()),
+            settings: Arc::new(EngineSettings {
+                slots: self.slots,
+                ..EngineSettings::default()
+            }),
             live: self.live.clone(),
             incidents: heartbeat_engine::incidents::Incidents::default(),
         }
@@ -226,7 +255,7 @@ impl Providers for Outside {
 #[async_trait]
 impl Provider for Outside {
     fn label(&self) -> String {
-        "load/quiet".to_owned()
+        MODEL.to_owned()
     }
 
     async fn turn(&self, _request: &TurnRequest, on_text: OnText<'_>) -> Result<Turn, ModelError> {
