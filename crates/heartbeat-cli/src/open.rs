@@ -8,7 +8,9 @@ use heartbeat_agent::Waiter;
 use heartbeat_domain::ids::IdSource;
 use heartbeat_engine::clock_offset;
 use heartbeat_engine::control::{Control, WatchChecks};
+use heartbeat_engine::neighbours::Neighbours;
 use heartbeat_engine::system_clock::SystemClock;
+use heartbeat_engine::wake::Wake;
 use heartbeat_store::sealing::SealingKey;
 use heartbeat_store::{Address, Database, OpenOptions, Store};
 use heartbeat_tools::{Hands, McpHands, Outgoing, WebFetch};
@@ -21,6 +23,8 @@ pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
     database: Database,
     pub(crate) address: Address,
+    /// The other nodes of it.
+    pub(crate) neighbours: Neighbours,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) waiter: Arc<dyn Waiter>,
     pub(crate) ids: Arc<IdSource>,
@@ -53,6 +57,7 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
     let outgoing = Outgoing::default();
     Ok(Opened {
         store,
+        neighbours: Neighbours::by(database.bell()),
         database,
         waiter: Arc::clone(&clock) as Arc<dyn Waiter>,
         clock,
@@ -69,9 +74,12 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> anyhow::Result<Op
 }
 
 impl Opened {
-    /// Ends tool servers that a command has started.
-    pub(crate) async fn end_tool_servers(&self) {
+    /// Ends tool servers that a command has started, and lets the nodes hear of what it did.
+    pub(crate) async fn end_command(&self) {
         self.hands.close().await;
+        if let Some(bell) = self.database.bell() {
+            bell.say_the_rest().await;
+        }
     }
 
     /// Ends tool servers, and closes the database, so that nothing is left for the next start to
@@ -91,7 +99,7 @@ impl Opened {
                 Arc::clone(&self.checks),
                 Arc::clone(&self.hands) as Arc<dyn Hands>,
             ),
-            wake,
+            Wake::new(wake, self.neighbours.clone()),
         )
     }
 }

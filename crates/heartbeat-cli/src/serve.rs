@@ -54,7 +54,7 @@ pub(crate) async fn serve(
 
     let models = Arc::new(Models::new(config.models.settings(environment)?)?);
     let default_model = models.choose_default().await;
-    let live = Live::default();
+    let live = Live::among(opened.neighbours.clone());
     let shutdown = CancellationToken::new();
     let parts = parts(&config, &opened, &models, &live)?;
     let pulse = Pulse::new(parts, node_name(), shutdown.clone());
@@ -90,13 +90,26 @@ pub(crate) async fn serve(
         async { pulse.run().await.map_err(anyhow::Error::from) },
         serve_until(&*opened.waiter, (listener, router), &shutdown),
         stop_on_signal(signals, shutdown.clone()),
-        async {
-            clock_offset::follow(&opened.clock, &*opened.store, &shutdown).await;
-            Ok(())
-        },
+        follow_others(&opened, &live, &pulse, &shutdown),
     )?;
     opened.close().await;
     tracing::info!("Stopped");
+    Ok(())
+}
+
+/// Goes by the clock of the database, and hears the other nodes.
+async fn follow_others(
+    opened: &Opened,
+    live: &Live,
+    pulse: &Pulse,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let nudges = pulse.nudges();
+    let here = (live, &nudges);
+    tokio::join!(
+        clock_offset::follow(&opened.clock, &*opened.store, shutdown),
+        opened.neighbours.follow(&*opened.waiter, here, shutdown),
+    );
     Ok(())
 }
 

@@ -12,6 +12,9 @@
 
 use heartbeat_domain::ids::{ExecutionId, HeartbeatId, ProjectId};
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::neighbours::Neighbours;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,25 +69,127 @@ impl EventKind {
     }
 }
 
-/// Where events are announced.
+/// What whoever looks on sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Something happened.
+    Event(Event),
+    /// Something may have happened unseen: the record tells.
+    Missed,
+}
+
+/// What goes to all who look on.
 #[derive(Clone, Debug)]
-pub struct Live(broadcast::Sender<Event>);
+enum News {
+    Happened(Event),
+    /// Something of this project, or of any, may have happened unseen.
+    Missed(Option<ProjectId>),
+}
+
+/// Where events are announced: to whoever looks on here, and to nodes on which somebody does.
+#[derive(Clone, Debug)]
+pub struct Live {
+    news: broadcast::Sender<News>,
+    neighbours: Neighbours,
+}
 
 impl Default for Live {
     fn default() -> Self {
-        Self(broadcast::Sender::new(1_024))
+        Self::among(Neighbours::default())
     }
 }
 
 impl Live {
-    /// Announces to whoever looks on; nobody may.
-    pub fn announce(&self, event: Event) {
-        let _nobody_looks_on = self.0.send(event);
+    /// With what happens on other nodes.
+    #[must_use]
+    pub fn among(neighbours: Neighbours) -> Self {
+        Self {
+            news: broadcast::Sender::new(1_024),
+            neighbours,
+        }
     }
 
-    /// Looks on from now.
+    /// The other nodes.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.0.subscribe()
+    pub fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
+    }
+
+    /// Announces to whoever looks on; nobody may.
+    pub fn announce(&self, event: Event) {
+        self.neighbours.tell(&event);
+        self.overhear(event);
+    }
+
+    /// Passes on what another node announced.
+    pub(crate) fn overhear(&self, event: Event) {
+        let _nobody_looks_on = self.news.send(News::Happened(event));
+    }
+
+    /// Says to those who look at a project, or at any, that they may have missed something.
+    pub(crate) fn miss(&self, project: Option<ProjectId>) {
+        let _nobody_looks_on = self.news.send(News::Missed(project));
+    }
+
+    /// Looks at a project from now on.
+    #[must_use]
+    pub fn look_at(&self, project_id: ProjectId) -> Onlooker {
+        // First, so that nothing of what the others tell then is missed.
+        let news = self.news.subscribe();
+        self.neighbours.begin_watch(project_id);
+        Onlooker {
+            project_id: Some(project_id),
+            news,
+            neighbours: self.neighbours.clone(),
+        }
+    }
+
+    /// Looks at what happens in this process from now on, whichever project's it is.
+    #[must_use]
+    pub fn look_at_all(&self) -> Onlooker {
+        Onlooker {
+            project_id: None,
+            news: self.news.subscribe(),
+            neighbours: self.neighbours.clone(),
+        }
+    }
+}
+
+/// Somebody who looks at a project, or at all.
+#[derive(Debug)]
+pub struct Onlooker {
+    project_id: Option<ProjectId>,
+    news: broadcast::Receiver<News>,
+    neighbours: Neighbours,
+}
+
+impl Onlooker {
+    /// What is seen next; nothing more once nobody announces.
+    pub async fn next(&mut self) -> Option<Seen> {
+        loop {
+            match self.news.recv().await {
+                Ok(News::Happened(event)) if self.sees(event.project_id) => {
+                    return Some(Seen::Event(event));
+                }
+                Ok(News::Missed(project)) if project.is_none_or(|id| self.sees(id)) => {
+                    return Some(Seen::Missed);
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => return Some(Seen::Missed),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    fn sees(&self, project: ProjectId) -> bool {
+        self.project_id.is_none_or(|watched| watched == project)
+    }
+}
+
+impl Drop for Onlooker {
+    fn drop(&mut self) {
+        if let Some(project) = self.project_id {
+            self.neighbours.end_watch(project);
+        }
     }
 }

@@ -20,6 +20,7 @@ pub mod incidents;
 mod journal;
 pub mod keeper;
 mod ledger;
+pub mod neighbours;
 mod offer;
 mod outside;
 mod patience;
@@ -28,8 +29,10 @@ pub mod pulse;
 pub mod secret;
 pub mod sends;
 pub mod settings;
+mod signal;
 pub mod stopping;
 pub mod system_clock;
+pub mod wake;
 mod watcher;
 
 use std::sync::Arc;

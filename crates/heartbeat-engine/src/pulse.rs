@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
 use crate::beat::Node;
+use crate::neighbours::Nudges;
 
 /// What makes a node beat.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Pulse {
     name: String,
     /// Told when something became due in this process, so that nobody waits for the next look.
     wake: Arc<Notify>,
+    /// Told when other nodes say that there is something to look for.
+    nudges: Nudges,
     /// Cancelled when the process is to stop.
     shutdown: CancellationToken,
 }
@@ -33,6 +36,7 @@ impl Pulse {
             parts,
             name: name.into(),
             wake: Arc::default(),
+            nudges: Nudges::default(),
             shutdown,
         }
     }
@@ -41,6 +45,12 @@ impl Pulse {
     #[must_use]
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
+    }
+
+    /// Told by whoever hears other nodes.
+    #[must_use]
+    pub fn nudges(&self) -> Nudges {
+        self.nudges.clone()
     }
 
     /// Beats until the shutdown, then drains. A lost lease starts a new incarnation.
@@ -94,7 +104,8 @@ impl Pulse {
         self.parts.waiter.now() + AFTER_A_FAILURE
     }
 
-    /// Waits until it is time to look again, something woke it, a slot became free, or the end.
+    /// Waits until it is time to look again, something woke it, a slot became free, or the end. That
+    /// something is claimable elsewhere says nothing to a node without a free slot.
     async fn wait(&self, node: &Node, look_again_at: Timestamp) {
         if look_again_at <= self.parts.waiter.now() {
             tokio::task::yield_now().await;
@@ -103,6 +114,8 @@ impl Pulse {
         tokio::select! {
             () = self.parts.waiter.wait_until(look_again_at) => {}
             () = self.wake.notified() => {}
+            () = self.nudges.stop.notified() => {}
+            () = self.nudges.due.notified(), if node.crew().free() > 0 => {}
             () = node.crew().freed(), if node.crew().free() == 0 => {}
             () = self.shutdown.cancelled() => {}
         }
@@ -122,6 +135,8 @@ impl Pulse {
             () = node.keeper().keep_draining() => lost(node).await,
         }
         node.keeper().end().await;
+        // What it held may be taken now.
+        self.parts.live.neighbours().tell_due();
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use heartbeat_domain::ids::IdSource;
 
+use crate::bell::Bell;
 use crate::postgres::{self, PostgresStore};
 use crate::sealing::SealingKey;
 use crate::sqlite::{self, SqliteStore};
@@ -119,6 +120,16 @@ impl Database {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+
+    /// The way to the other processes that work on it; none where it is a file, whose commands are
+    /// seen at the next look.
+    #[must_use]
+    pub fn bell(&self) -> Option<Arc<dyn Bell>> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(store) => Some(store.bell()),
         }
     }
 

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod address;
+pub mod bell;
 mod calling;
 mod claiming;
 mod counting;

@@ -32,6 +32,8 @@ struct Orders {
     lost: AtomicU64,
     /// Whether nothing is passed on any more, and nobody is told.
     silent: AtomicBool,
+    /// How often it fell silent; what was connected before stays silent.
+    falls: AtomicU64,
 }
 
 impl LosingWay {
@@ -76,6 +78,7 @@ impl LosingWay {
 
     /// From now on nothing is passed on, and no connection ends: the server is gone without a word.
     pub fn fall_silent(&self) {
+        self.orders.falls.fetch_add(1, Ordering::SeqCst);
         self.orders.silent.store(true, Ordering::SeqCst);
     }
 
@@ -92,11 +95,21 @@ impl LosingWay {
 }
 
 impl Orders {
-    async fn unless_silent(&self) {
-        if self.silent.load(Ordering::SeqCst) {
+    /// Never returns for a connection made after so many falls, if there was another since.
+    async fn unless_silent(&self, falls: u64) {
+        let fell_since = self.falls.load(Ordering::SeqCst) > falls;
+        if fell_since || self.silent.load(Ordering::SeqCst) {
             std::future::pending().await
         }
     }
+}
+
+/// What was seen of one connection.
+struct Seen {
+    /// Whether a commit whose answer is to be lost was passed on.
+    commit: AtomicBool,
+    /// How often the way had fallen silent when it was made.
+    falls: u64,
 }
 
 async fn connect(client: TcpStream, server: &str, orders: &Orders) -> Result<()> {
@@ -105,10 +118,13 @@ async fn connect(client: TcpStream, server: &str, orders: &Orders) -> Result<()>
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let commit = AtomicBool::new(false);
+    let seen = Seen {
+        commit: AtomicBool::new(false),
+        falls: orders.falls.load(Ordering::SeqCst),
+    };
     tokio::select! {
-        ended = questions(from_client, to_server, (orders, &commit)) => ended,
-        ended = answers(from_server, to_client, (orders, &commit)) => ended,
+        ended = questions(from_client, to_server, (orders, &seen)) => ended,
+        ended = answers(from_server, to_client, (orders, &seen)) => ended,
     }
 }
 
@@ -116,18 +132,18 @@ async fn connect(client: TcpStream, server: &str, orders: &Orders) -> Result<()>
 async fn questions(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    (orders, commit): (&Orders, &AtomicBool),
+    (orders, seen): (&Orders, &Seen),
 ) -> Result<()> {
     // The first messages have no kind.
-    orders.unless_silent().await;
+    orders.unless_silent(seen.falls).await;
     while !pass_on(&mut from, &mut to).await?.starts_with(&PROTOCOL_3) {}
     loop {
         let kind = from.read_u8().await?;
         let (length, body) = message(&mut from).await?;
-        orders.unless_silent().await;
+        orders.unless_silent(seen.falls).await;
         let is_commit = kind == b'Q' && body.starts_with(b"COMMIT");
         if is_commit && orders.lose.swap(false, Ordering::SeqCst) {
-            commit.store(true, Ordering::SeqCst);
+            seen.commit.store(true, Ordering::SeqCst);
         }
         to.write_all(&[&[kind], &length.to_be_bytes()[..], &body].concat())
             .await?;
@@ -154,7 +170,7 @@ async fn message(from: &mut OwnedReadHalf) -> Result<(u32, Vec<u8>)> {
 async fn answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    (orders, commit): (&Orders, &AtomicBool),
+    (orders, seen): (&Orders, &Seen),
 ) -> Result<()> {
     let mut kept = Vec::new();
     loop {
@@ -163,8 +179,9 @@ async fn answers(
         if count == 0 {
             return Ok(());
         }
+        orders.unless_silent(seen.falls).await;
         kept.extend_from_slice(&bytes[..count]);
-        if commit.load(Ordering::SeqCst) {
+        if seen.commit.load(Ordering::SeqCst) {
             let is_whole = kept.len() >= 6 && kept[kept.len() - 6..].starts_with(&READY);
             if !is_whole {
                 continue;
@@ -174,7 +191,7 @@ async fn answers(
                 return Ok(());
             }
             // The server refused; that is an answer like any other.
-            commit.store(false, Ordering::SeqCst);
+            seen.commit.store(false, Ordering::SeqCst);
         }
         to.write_all(&kept).await?;
         kept.clear();

@@ -10,12 +10,14 @@ const FOLDERS: [&str; 2] = [
 ];
 
 /// What only one of them needs.
-const ALONE: [&str; 5] = [
+const ALONE: [&str; 6] = [
     // A server has no file that a second process must be kept from.
     "serving.rs",
     // A file has one place, no standby, and no address beyond its path.
     "servers.rs",
     "url.rs",
+    // Whoever works on a file beside its server is seen at the next look.
+    "bell.rs",
     // No answer is lost between a process and its own file.
     "receipts.rs",
     // What the load program holds the engine against; so far it measures one database.

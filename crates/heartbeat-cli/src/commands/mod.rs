@@ -43,7 +43,7 @@ pub(crate) async fn run(
     let opened = open(config, missing).await?;
     let control = opened.control(config, Arc::new(Notify::new()));
     let done = dispatch(command, &control, config, out).await;
-    opened.end_tool_servers().await;
+    opened.end_command().await;
     done
 }
 

@@ -20,6 +20,7 @@ mod gemini;
 mod interop;
 mod kill;
 mod local_models;
+mod neighbours;
 mod next;
 mod openai;
 mod outages;

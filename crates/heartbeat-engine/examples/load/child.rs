@@ -6,11 +6,10 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use heartbeat_engine::events::EventKind;
+use heartbeat_engine::events::{EventKind, Seen};
 use heartbeat_store::sqlite::lock_for_serving;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
-use tokio::sync::broadcast::error::RecvError;
 
 use super::Fallible;
 use super::args::Args;
@@ -26,18 +25,18 @@ pub(crate) async fn live(args: &Args) -> Fallible<()> {
     if let Some(url) = &args.model_url {
         world.ask(url, usize::try_from(args.sessions)?)?;
     }
-    let mut events = world.live.subscribe();
+    let mut onlooker = world.live.look_at_all();
     let engine = world.start().await?;
     say("ready", Usage::of_this_process()?)?;
     let first_fire = async {
         loop {
-            match events.recv().await {
-                Ok(event) if matches!(event.kind, EventKind::Ended { .. }) => break,
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Ok(()),
+            match onlooker.next().await {
+                Some(Seen::Event(event)) if matches!(event.kind, EventKind::Ended { .. }) => break,
+                Some(_) => {}
+                None => return Ok(()),
             }
         }
-        drop(events);
+        drop(onlooker);
         say("fired", Usage::of_this_process()?)?;
         std::future::pending().await
     };

@@ -170,7 +170,8 @@ impl Control {
     pub async fn set_plan(&self, project_id: ProjectId, plan: &str) -> Result<Project> {
         let plan = self.plan_named(plan)?.clone();
         let project = self.store.set_plan(project_id, &plan, self.now()).await?;
-        self.wake.notify_one();
+        self.wake.due();
+        self.wake.stop();
         Ok(project)
     }
 }

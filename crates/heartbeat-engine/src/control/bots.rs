@@ -66,7 +66,8 @@ impl Control {
             ..Settled::default()
         };
         self.settle(Reach::Bot(project_id, bot.id), rest).await?;
-        self.wake.notify_one();
+        self.wake.due();
+        self.wake.stop();
         Ok(bot)
     }
 

@@ -47,7 +47,7 @@ impl Control {
             created_at: now,
         };
         let balance = self.store.add_credit(project_id, &entry, now).await?;
-        self.wake.notify_one();
+        self.wake.due();
         Ok((entry.id, balance))
     }
 }

@@ -54,7 +54,7 @@ impl Control {
             plan,
         };
         let heartbeat = self.store.configure(ask, now).await?;
-        self.wake.notify_one();
+        self.wake.due();
         Ok(heartbeat)
     }
 
@@ -82,7 +82,7 @@ impl Control {
     pub async fn enable(&self, key: HeartbeatKey) -> Result<Heartbeat> {
         let (_, plan) = self.plan_of(key.project_id).await?;
         let heartbeat = self.store.enable(key, &plan, self.now()).await?;
-        self.wake.notify_one();
+        self.wake.due();
         Ok(heartbeat)
     }
 
@@ -109,7 +109,9 @@ impl Control {
     pub async fn cancel(&self, key: HeartbeatKey) -> Result<ExecutionId> {
         let now = self.now();
         self.store.heartbeat(key, now).await?;
-        self.store.cancel(key, Reason::ByPerson, now).await
+        let execution = self.store.cancel(key, Reason::ByPerson, now).await?;
+        self.wake.stop();
+        Ok(execution)
     }
 
     /// Stops everything within reach: nothing starts once the first transaction is through, and what
@@ -121,7 +123,7 @@ impl Control {
     pub async fn pause(&self, reach: Reach) -> Result<Stopped> {
         let first = self.store.pause(reach, self.settle_most, self.now());
         let settled = self.settle(reach, first.await?).await?;
-        self.wake.notify_one();
+        self.wake.stop();
         Ok(Stopped {
             heartbeats: settled.paused,
             executions: settled.executions,
@@ -135,7 +137,7 @@ impl Control {
     pub async fn resume(&self, reach: Reach) -> Result<Vec<HeartbeatId>> {
         let first = self.store.resume(reach, self.settle_most, self.now());
         let settled = self.settle(reach, first.await?).await?;
-        self.wake.notify_one();
+        self.wake.due();
         Ok(settled.resumed)
     }
 

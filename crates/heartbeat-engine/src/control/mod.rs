@@ -20,13 +20,13 @@ use heartbeat_store::verbs::SETTLE_MOST;
 use heartbeat_store::{Limit, Store, StoreError};
 use heartbeat_tools::Hands;
 use jiff::Timestamp;
-use tokio::sync::Notify;
 
 pub use self::access::{NewProject, SESSION_LASTS, SIGN_IN_LASTS};
 pub use self::heartbeats::Stopped;
 pub use self::tool_servers::{Listing, TOOLS_MAX, ToolServerAsk};
 pub use self::trigger::TRIGGER_WAIT_DEFAULT;
 pub use self::watches::WatchChecks;
+use crate::wake::Wake;
 
 /// What a control verb answers. `StoreError` already says everything that can be refused.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -40,20 +40,21 @@ pub struct Control {
     plans: Arc<Plans>,
     checks: Arc<WatchChecks>,
     hands: Arc<dyn Hands>,
-    wake: Arc<Notify>,
+    wake: Wake,
     for_demo: bool,
     settle_most: usize,
 }
 
 impl Control {
-    /// Control over a store. `hands` reach tool servers; `wake` is told when something became due.
+    /// Control over a store. `hands` reach tool servers; `wake` is told when there is something
+    /// to look for.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         (waiter, ids): (Arc<dyn Waiter>, Arc<IdSource>),
         plans: Arc<Plans>,
         (checks, hands): (Arc<WatchChecks>, Arc<dyn Hands>),
-        wake: Arc<Notify>,
+        wake: impl Into<Wake>,
     ) -> Self {
         Self {
             store,
@@ -62,7 +63,7 @@ impl Control {
             plans,
             checks,
             hands,
-            wake,
+            wake: wake.into(),
             for_demo: false,
             settle_most: SETTLE_MOST,
         }

@@ -28,7 +28,7 @@ impl Control {
             .store
             .trigger(TriggerAsk { key, execution_id }, now)
             .await?;
-        self.wake.notify_one();
+        self.wake.due();
         self.wait_for(execution, now + wait).await
     }
 

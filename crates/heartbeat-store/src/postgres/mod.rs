@@ -7,6 +7,7 @@
 
 mod access;
 mod batch;
+mod bell;
 mod bots;
 mod budgets;
 mod claims;
@@ -39,19 +40,21 @@ mod url;
 mod usage;
 mod writer;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use heartbeat_domain::ids::IdSource;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 
+use self::bell::PostgresBell;
 use self::failure::failure;
 use self::receipts::Receipts;
 use self::servers::Servers;
 use self::tx::Tx;
 pub(crate) use self::url::shown;
 use self::writer::{Queue, Work};
+use crate::bell::Bell;
 use crate::progress::{About, Progress};
 use crate::sealing::Vault;
 use crate::verbs::Result;
@@ -71,6 +74,8 @@ pub struct OpenOptions {
     pub statement_timeout: Duration,
     /// How long the server lets a statement wait for rows that others have locked.
     pub lock_timeout: Duration,
+    /// After so long a silence of the other processes it is looked whether they would be heard.
+    pub quiet: Duration,
 }
 
 impl Default for OpenOptions {
@@ -81,6 +86,7 @@ impl Default for OpenOptions {
             patience: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
+            quiet: Duration::from_secs(20),
         }
     }
 }
@@ -95,6 +101,9 @@ pub struct PostgresStore {
     steps: Queue,
     /// The way of ends of executions.
     ends: Queue,
+    /// The way to the other processes, once somebody has asked for it.
+    bell: OnceLock<Arc<PostgresBell>>,
+    options: OpenOptions,
 }
 
 /// What verbs that write work with.
@@ -139,12 +148,24 @@ impl PostgresStore {
             steps: writer::start(Arc::clone(&writers)),
             ends: writer::start(Arc::clone(&writers)),
             vault: Vault::default(),
+            bell: OnceLock::new(),
+            options,
             writers,
         })
     }
 
+    /// The way to tell other processes on this database something.
+    #[must_use]
+    pub fn bell(&self) -> Arc<dyn Bell> {
+        let start = || PostgresBell::start(&self.writers, self.options);
+        Arc::clone(self.bell.get_or_init(start)) as Arc<dyn Bell>
+    }
+
     /// Lets verbs that wait end, and closes all connections.
     pub async fn close(&self) {
+        if let Some(bell) = self.bell.get() {
+            bell.close().await;
+        }
         self.steps.stop().await;
         self.ends.stop().await;
         self.writers.servers.close().await;

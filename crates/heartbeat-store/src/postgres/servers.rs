@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -100,6 +100,18 @@ impl Servers {
             self.heed(error).await;
         }
         judged
+    }
+
+    /// A connection to listen on, beside all others; a standby does not let it listen.
+    pub(super) async fn listener(&self) -> sqlx::Result<PgListener> {
+        let primary = (*self.reading.connect_options()).clone();
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(CONNECT)
+            .connect_lazy_with(primary);
+        PgListener::connect_with(&pool).await
     }
 
     async fn judged<T>(&self, made: sqlx::Result<T>) -> Result<T> {

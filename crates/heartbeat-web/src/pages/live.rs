@@ -12,20 +12,18 @@ use futures::Stream;
 use futures::stream::unfold;
 use heartbeat_domain::ids::ProjectId;
 use heartbeat_engine::control::Control;
-use heartbeat_engine::events::{Event, EventKind};
+use heartbeat_engine::events::{Event, EventKind, Onlooker, Seen};
 use serde_json::json;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::Web;
 use crate::session::Session;
 
-/// Somebody who looks on.
-struct Onlooker {
+/// Somebody who looks on as long as the session lasts.
+struct Visitor {
     control: Control,
     project_id: ProjectId,
     secret: String,
-    events: Receiver<Event>,
+    onlooker: Onlooker,
 }
 
 /// The events of the project, until the visitor goes or the session ends.
@@ -33,30 +31,24 @@ pub(crate) async fn follow(
     State(web): State<Web>,
     session: Session,
 ) -> Sse<impl Stream<Item = Result<Message, Infallible>>> {
-    let onlooker = Onlooker {
-        events: web.live.subscribe(),
+    let visitor = Visitor {
+        onlooker: web.live.look_at(session.project.id),
         control: web.control,
         project_id: session.project.id,
         secret: session.secret,
     };
-    let messages = unfold(onlooker, |mut onlooker| async move {
-        let message = onlooker.next().await?;
-        Some((Ok(message), onlooker))
+    let messages = unfold(visitor, |mut visitor| async move {
+        let message = visitor.next().await?;
+        Some((Ok(message), visitor))
     });
     Sse::new(messages).keep_alive(KeepAlive::default())
 }
 
-impl Onlooker {
+impl Visitor {
     async fn next(&mut self) -> Option<Message> {
-        loop {
-            match self.events.recv().await {
-                Ok(event) if event.project_id != self.project_id => {}
-                Ok(event) => return self.is_signed_in(&event).await.then(|| message(&event)),
-                Err(RecvError::Lagged(_)) => {
-                    return Some(Message::default().event("missed").data("{}"));
-                }
-                Err(RecvError::Closed) => return None,
-            }
+        match self.onlooker.next().await? {
+            Seen::Event(event) => self.is_signed_in(&event).await.then(|| message(&event)),
+            Seen::Missed => Some(Message::default().event("missed").data("{}")),
         }
     }
 

@@ -72,6 +72,13 @@ pub(crate) async fn send(address: &str, ask: &Ask<'_>) -> std::io::Result<Answer
     within(&what, receive(&mut stream)).await
 }
 
+/// Sends a request whose answer goes on; answers the connection that it comes over.
+pub(crate) async fn open(address: &str, ask: &Ask<'_>) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(ask.head(address).as_bytes()).await?;
+    Ok(stream)
+}
+
 async fn receive(stream: &mut TcpStream) -> std::io::Result<Answer> {
     let mut bytes = Vec::new();
     let head_end = loop {

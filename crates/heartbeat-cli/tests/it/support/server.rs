@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::home::Ran;
 use super::wait::{beside, within};
 
-/// Everything that a process has written to one of its ends so far.
+/// Every line that came from somewhere so far: from an end of a process, or a view that goes on.
 #[derive(Clone)]
 pub(crate) struct Lines {
     lines: Arc<Mutex<Vec<String>>>,
@@ -18,7 +18,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    fn of(end: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    pub(crate) fn of(end: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let (sender, count) = watch::channel(0);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&lines);

@@ -1,6 +1,7 @@
 //! A visitor of the pages: signs in by a link, opens pages and presses buttons.
 
-use super::client::{Answer, Ask, send};
+use super::client::{Answer, Ask, open, send};
+use super::server::Lines;
 
 /// Somebody who is signed in.
 pub(crate) struct Visitor {
@@ -36,6 +37,21 @@ impl Visitor {
             body: b"",
         };
         send(&self.address, &ask).await.unwrap()
+    }
+
+    /// What a view that goes on shows, once it has begun.
+    pub(crate) async fn follow(&self, path: &str) -> Lines {
+        let headers = [("Cookie", self.session.as_str())];
+        let ask = Ask {
+            method: "GET",
+            path,
+            headers: &headers,
+            body: b"",
+        };
+        let lines = Lines::of(open(&self.address, &ask).await.unwrap());
+        let status = lines.wait_for("HTTP/1.1 ").await;
+        assert!(status.contains(" 200 "), "{status}");
+        lines
     }
 
     /// Sends a form of a page; it must lead somewhere else.
