@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// The code with which a connection begins that asks for no TLS.
 const PROTOCOL_3: [u8; 4] = [0, 3, 0, 0];
@@ -34,6 +35,10 @@ struct Orders {
     silent: AtomicBool,
     /// How often it fell silent; what was connected before stays silent.
     falls: AtomicU64,
+    /// Whether the way is closed once the next answer was lost.
+    close: AtomicBool,
+    /// Whether questions wait until it is open.
+    closed: watch::Sender<bool>,
 }
 
 impl LosingWay {
@@ -76,6 +81,24 @@ impl LosingWay {
         self.orders.lose.store(true, Ordering::SeqCst);
     }
 
+    /// The same; then every question waits until the way is opened.
+    pub fn lose_next_and_close(&self) {
+        self.orders.close.store(true, Ordering::SeqCst);
+        self.lose_next();
+    }
+
+    /// Returns once the way is closed.
+    pub async fn closed(&self) {
+        let mut closed = self.orders.closed.subscribe();
+        let closed = closed.wait_for(|closed| *closed).await;
+        closed.expect("the way holds the sender");
+    }
+
+    /// Passes on what waits.
+    pub fn open(&self) {
+        self.orders.closed.send_replace(false);
+    }
+
     /// From now on nothing is passed on, and no connection ends: the server is gone without a word.
     pub fn fall_silent(&self) {
         self.orders.falls.fetch_add(1, Ordering::SeqCst);
@@ -95,6 +118,12 @@ impl LosingWay {
 }
 
 impl Orders {
+    async fn until_open(&self) {
+        let mut closed = self.closed.subscribe();
+        let open = closed.wait_for(|closed| !closed).await;
+        open.expect("the way holds the sender");
+    }
+
     /// Never returns for a connection made after so many falls, if there was another since.
     async fn unless_silent(&self, falls: u64) {
         let fell_since = self.falls.load(Ordering::SeqCst) > falls;
@@ -141,6 +170,7 @@ async fn questions(
         let kind = from.read_u8().await?;
         let (length, body) = message(&mut from).await?;
         orders.unless_silent(seen.falls).await;
+        orders.until_open().await;
         let is_commit = kind == b'Q' && body.starts_with(b"COMMIT");
         if is_commit && orders.lose.swap(false, Ordering::SeqCst) {
             seen.commit.store(true, Ordering::SeqCst);
@@ -188,6 +218,9 @@ async fn answers(
             }
             if kept.windows(7).any(|text| text == b"COMMIT\0") {
                 orders.lost.fetch_add(1, Ordering::SeqCst);
+                if orders.close.swap(false, Ordering::SeqCst) {
+                    orders.closed.send_replace(true);
+                }
                 return Ok(());
             }
             // The server refused; that is an answer like any other.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use heartbeat_domain::claim::Claim;
 use heartbeat_domain::heartbeat::{Heartbeat, OpenRun, Standing};
-use heartbeat_domain::ids::{BotId, HeartbeatId, NodeId, ProjectId};
+use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, NodeId, ProjectId};
 use heartbeat_domain::schedule::Schedule;
 use jiff::Timestamp;
 
@@ -100,6 +100,27 @@ const SET_ASIDE: &str = "UPDATE heartbeats SET claimable_at = NULL, paused_reaso
     paused_since = $3, resumes_at = NULL WHERE project_id = $1 AND id = $2";
 
 const EXISTS: &str = "SELECT 1 FROM executions WHERE project_id = $1 AND id = $2";
+
+const HELD: &str = "SELECT project_id, id, fence FROM executions WHERE holder = $1";
+
+/// What of the claims of a node still stands: all of them, unless it was found dead since.
+pub(super) async fn still_held(
+    tx: &mut Tx,
+    mut claims: Vec<Claim>,
+    (node_id, now): (NodeId, Timestamp),
+) -> Result<Vec<Claim>> {
+    nodes::stay(tx, node_id, now).await?;
+    let mut held: HashSet<(ProjectId, ExecutionId, i64)> = HashSet::new();
+    for row in &tx.rows(sql(HELD).bind(node_id.0)).await? {
+        let mut c = Cursor::new(row);
+        held.insert((ProjectId(c.take()?), ExecutionId(c.take()?), c.take()?));
+    }
+    claims.retain(|claim| {
+        let hold = &claim.hold;
+        held.contains(&(hold.project_id, hold.execution_id, hold.fence))
+    });
+    Ok(claims)
+}
 
 pub(super) async fn claim_due(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
     nodes::stay(tx, ask.node_id, now).await?;

@@ -75,8 +75,12 @@ impl Fires for PostgresStore {
 
     async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>> {
         let now = rows::whole_ms(now);
-        self.write(move |tx| Box::pin(claims::claim_due(tx, ask, now)))
-            .await
+        let at = (ask.node_id, now);
+        let claimed = self.writers.write_once_within(
+            move |tx| Box::pin(claims::claim_due(tx, ask, now)),
+            move |tx, claims| Box::pin(claims::still_held(tx, claims, at)),
+        );
+        claimed.await
     }
 
     async fn next_claimable_at(&self, _now: Timestamp) -> Result<Option<Timestamp>> {

@@ -184,7 +184,7 @@ impl PostgresStore {
     async fn write_once<T, F>(&self, work: F) -> Result<T>
     where
         F: for<'c> Fn(&'c mut Tx) -> Work<'c, T> + Send + Sync,
-        T: Send,
+        T: Clone + Send + Sync + 'static,
     {
         self.writers.write_once(work).await
     }

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use super::failure::failure;
+use super::receipts::with_receipt;
 use super::rows::{Cursor, ms, opt_ms};
 use super::tx::{Statement, Tx, sql};
 use crate::StoreError;
@@ -31,6 +32,14 @@ const ONE: &str = concat!("SELECT ", columns!(), " FROM nodes WHERE id = $1");
 
 /// A node that no other is about to bury, as long as this transaction lasts.
 const STAY: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM nodes WHERE id = $1 AND ended_at IS NULL FOR SHARE"
+);
+
+/// The same, with the receipt of the verb that begins with it.
+const STAY_ONCE: &str = concat!(
+    with_receipt!("$2", "$3"),
     "SELECT ",
     columns!(),
     " FROM nodes WHERE id = $1 AND ended_at IS NULL FOR SHARE"
@@ -110,7 +119,11 @@ pub(super) async fn awake_since(tx: &mut Tx, now: Timestamp) -> Result<Timestamp
 /// Keeps a node from being found dead before the end of this transaction: who takes over what it
 /// holds must see what it takes now. `Fenced` if it is dead already.
 pub(super) async fn stay(tx: &mut Tx, id: NodeId, now: Timestamp) -> Result<()> {
-    let found = tx.find(sql(STAY).bind(id.0)).await?;
+    let statement = match tx.take_receipt() {
+        Some(receipt) => receipt.bind(sql(STAY_ONCE).bind(id.0)),
+        None => sql(STAY).bind(id.0),
+    };
+    let found = tx.find(statement).await?;
     let locked = found.as_ref().map(node).transpose()?;
     match locked.is_some_and(|node| node.is_live(now)) {
         true => Ok(()),

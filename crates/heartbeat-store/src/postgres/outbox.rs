@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::failure::failure;
+use super::receipts::with_receipt;
 use super::rows::{Cursor, ms, opt_ms};
 use super::tx::{Tx, plain, sql};
 use super::{PostgresStore, access};
@@ -33,14 +34,27 @@ const INSERT_DELIVERY: &str = "INSERT INTO deliveries \
     VALUES ($1, $2, $3, $4, 'pending', 0, $5) \
     ON CONFLICT (project_id, notice_id, channel) DO NOTHING";
 
-const DUE: &str = concat!(
-    "SELECT ",
-    notice_columns!(),
-    ", d.id, d.channel, d.attempts FROM deliveries d \
-     JOIN notices n ON n.project_id = d.project_id AND n.id = d.notice_id \
-     WHERE d.due_at <= $1 ORDER BY d.due_at, d.id LIMIT $2 \
-     FOR UPDATE OF d SKIP LOCKED"
-);
+macro_rules! due {
+    () => {
+        concat!(
+            "SELECT ",
+            notice_columns!(),
+            ", d.id, d.channel, d.attempts FROM deliveries d \
+             JOIN notices n ON n.project_id = d.project_id AND n.id = d.notice_id \
+             WHERE d.due_at <= $1 ORDER BY d.due_at, d.id LIMIT $2 \
+             FOR UPDATE OF d SKIP LOCKED"
+        )
+    };
+}
+
+const DUE: &str = due!();
+
+/// The same, with the receipt of the verb that begins with it.
+const DUE_ONCE: &str = concat!(with_receipt!("$3", "$4"), due!());
+
+/// A delivery as it was left by whoever holds it until a moment.
+const STILL: &str = "SELECT 1 FROM deliveries WHERE project_id = $1 AND id = $2 \
+    AND due_at = $3 AND attempts = $4 AND state = 'pending'";
 
 const HOLD: &str = "UPDATE deliveries SET due_at = $3 WHERE project_id = $1 AND id = $2";
 
@@ -92,8 +106,11 @@ impl Outbox for PostgresStore {
         hold_until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Delivery>> {
-        self.write(move |tx| Box::pin(due(tx, want, hold_until, now)))
-            .await
+        let taken = self.writers.write_once_within(
+            move |tx| Box::pin(due(tx, want, hold_until, now)),
+            move |tx, taken| Box::pin(still_held(tx, taken, hold_until)),
+        );
+        taken.await
     }
 
     async fn record_attempt(
@@ -227,7 +244,11 @@ async fn due(
     now: Timestamp,
 ) -> Result<Vec<Delivery>> {
     let want = i64::try_from(want).unwrap_or(i64::MAX);
-    let rows = tx.rows(sql(DUE).bind(ms(now)).bind(want)).await?;
+    let statement = match tx.take_receipt() {
+        Some(receipt) => receipt.bind(sql(DUE_ONCE).bind(ms(now)).bind(want)),
+        None => sql(DUE).bind(ms(now)).bind(want),
+    };
+    let rows = tx.rows(statement).await?;
     let mut deliveries = Vec::with_capacity(rows.len());
     for row in &rows {
         let mut c = Cursor::new(row);
@@ -249,6 +270,26 @@ async fn due(
         deliveries.push(delivery);
     }
     Ok(deliveries)
+}
+
+/// What of deliveries that were taken until a moment nobody else has taken since.
+async fn still_held(
+    tx: &mut Tx,
+    taken: Vec<Delivery>,
+    hold_until: Timestamp,
+) -> Result<Vec<Delivery>> {
+    let mut held = Vec::with_capacity(taken.len());
+    for delivery in taken {
+        let statement = sql(STILL)
+            .bind(delivery.notice.project_id.0)
+            .bind(delivery.id.0)
+            .bind(ms(hold_until))
+            .bind(i64::from(delivery.attempts));
+        if tx.find(statement).await?.is_some() {
+            held.push(delivery);
+        }
+    }
+    Ok(held)
 }
 
 async fn record(tx: &mut Tx, delivery: Delivery, attempt: Attempt, now: Timestamp) -> Result<()> {

@@ -13,6 +13,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::failure::failure;
+use super::receipts::Receipt;
 use super::schedules::Schedules;
 use crate::kill_point;
 use crate::verbs::Result;
@@ -39,6 +40,8 @@ pub(super) struct Tx {
     pub(super) schedules: Arc<Schedules>,
     /// The project at which the next look around a backlog starts.
     round: Arc<Mutex<Uuid>>,
+    /// To be written with the first statement.
+    receipt: Option<Receipt>,
 }
 
 impl Tx {
@@ -54,7 +57,18 @@ impl Tx {
             ids,
             schedules,
             round,
+            receipt: None,
         }
+    }
+
+    /// Has the first statement write a receipt too.
+    pub(super) fn carry(&mut self, receipt: Receipt) {
+        self.receipt = Some(receipt);
+    }
+
+    /// The receipt to write with the first statement, if there is one.
+    pub(super) fn take_receipt(&mut self) -> Option<Receipt> {
+        self.receipt.take()
     }
 
     /// Makes everything as durable as the database is set up to be.

@@ -37,6 +37,15 @@ enum Failed<T> {
     Unknown(StoreError, Option<T>),
 }
 
+/// When a verb's receipt is written at its first try; at each later one it is before all else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entering {
+    /// In a statement of its own, before all else.
+    Before,
+    /// With the verb's own first statement.
+    Within,
+}
+
 type Tried<T> = std::result::Result<T, Failed<T>>;
 
 impl Writers {
@@ -66,31 +75,62 @@ impl Writers {
     pub(super) async fn write_once<T, F>(&self, work: F) -> Result<T>
     where
         F: for<'c> Fn(&'c mut Tx) -> Work<'c, T> + Send + Sync,
-        T: Send,
+        T: Clone + Send + Sync + 'static,
+    {
+        self.once(Entering::Before, work, |_, first| {
+            Box::pin(async { Ok(first) })
+        })
+        .await
+    }
+
+    /// The same for a verb whose first statement writes the receipt, which it finds in its
+    /// transaction at the first try; `stands` leaves of its first answer what still holds.
+    pub(super) async fn write_once_within<T, F, S>(&self, work: F, stands: S) -> Result<T>
+    where
+        F: for<'c> Fn(&'c mut Tx) -> Work<'c, T> + Send + Sync,
+        S: for<'c> Fn(&'c mut Tx, T) -> Work<'c, T> + Send + Sync,
+        T: Clone + Send + Sync + 'static,
+    {
+        self.once(Entering::Within, work, stands).await
+    }
+
+    async fn once<T, F, S>(&self, entering: Entering, work: F, stands: S) -> Result<T>
+    where
+        F: for<'c> Fn(&'c mut Tx) -> Work<'c, T> + Send + Sync,
+        S: for<'c> Fn(&'c mut Tx, T) -> Work<'c, T> + Send + Sync,
+        T: Clone + Send + Sync + 'static,
     {
         let receipt = self.receipts.fresh(&self.ids);
         let (mut failed, mut first) = (0, None);
         loop {
+            let within = failed == 0 && entering == Entering::Within;
             let tried = async {
                 let mut tx = self.begin().await?;
-                let end = match receipt.enter(&mut tx).await {
-                    Ok(true) => work(&mut tx).await.map(Some),
-                    Ok(false) => Ok(None),
-                    Err(error) => Err(error),
+                let is_new = match within {
+                    true => {
+                        tx.carry(receipt.clone());
+                        Ok(true)
+                    }
+                    false => receipt.enter(&mut tx).await,
+                };
+                let end = match (is_new, &first) {
+                    (Ok(true), _) => work(&mut tx).await,
+                    (Ok(false), Some(first)) => stands(&mut tx, T::clone(first)).await,
+                    (Ok(false), None) => Err(unanswered()),
+                    (Err(error), _) => Err(error),
                 };
                 ended(tx, end).await
             };
             let tried = match self.in_time(tried).await {
-                Ok(answer) => Ok(answer.or_else(|| first.take()).ok_or_else(unanswered)),
                 Err(Failed::Unknown(error, answer)) => {
-                    first = answer.flatten().or(first);
+                    first = answer.or(first);
                     Err(Failed::Undone(error))
                 }
-                Err(Failed::Undone(error)) => Err(Failed::Undone(error)),
+                tried => tried,
             };
             if let Some(end) = self.judged(&mut failed, tried).await {
                 self.receipts.spend(receipt);
-                return end.and_then(|answer| answer);
+                return end;
             }
         }
     }

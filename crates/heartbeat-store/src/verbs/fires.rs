@@ -69,6 +69,10 @@ pub trait Fires: Send + Sync {
     /// A heartbeat with an open execution is never taken anew. A fresh fire gets its row, unique on
     /// (project, heartbeat, due time), for the latest due time not after `now`; `next` stays. Every
     /// claim raises the fence; the first one is when the execution started. A paused heartbeat whose pause has ended resumes and is not taken.
+    ///
+    /// Where the answer of the commit is lost, the store itself asks again under a key of this call
+    /// and gives the first answer, as far as it still stands. Whoever is answered `Unavailable` all
+    /// the same asks [`Fires::held_by`].
     /// `Fenced` if the node itself is no longer live.
     async fn claim_due(&self, ask: ClaimAsk, now: Timestamp) -> Result<Vec<Claim>>;
 

@@ -118,7 +118,8 @@ pub trait Outbox: Send + Sync {
     ) -> Result<bool>;
 
     /// Takes up to `want` deliveries that are due at `now`; each comes back at `hold_until` unless
-    /// its attempt is recorded before.
+    /// its attempt is recorded before. Where the answer of the commit is lost, the store itself asks
+    /// again under a key of this call and gives the first answer, as far as it still stands.
     async fn due_deliveries(
         &self,
         want: usize,

@@ -132,6 +132,22 @@ impl World {
             .unwrap()
     }
 
+    /// The same project as another process on the database sees it.
+    pub(crate) async fn beside(&self, url: &str) -> Self {
+        let ids = Arc::new(IdSource::from_system().unwrap());
+        let options = postgres::OpenOptions::default();
+        let store = PostgresStore::open(url, Arc::clone(&ids), options).await;
+        Self {
+            store: Arc::new(store.unwrap()),
+            ids,
+            project: self.project.clone(),
+            bot: self.bot.clone(),
+            plan: self.plan.clone(),
+            path: PathBuf::new(),
+            _directory: None,
+        }
+    }
+
     pub(crate) fn key(&self, id: HeartbeatId) -> HeartbeatKey {
         HeartbeatKey {
             project_id: self.project.id,

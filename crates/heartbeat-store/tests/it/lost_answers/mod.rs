@@ -10,11 +10,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{FutureExt as _, StreamExt as _};
+use heartbeat_domain::claim::Claim;
 use heartbeat_domain::execution::Outcome;
-use heartbeat_store::verbs::{Channel, ClaimAsk};
+use heartbeat_domain::ids::NodeId;
+use heartbeat_store::verbs::{Attempt, Channel, ClaimAsk};
 use heartbeat_store::{Store, StoreError};
 use heartbeat_testkit::losing_way::LosingWay;
 use heartbeat_testkit::postgres::cluster;
+use sqlx::{Connection as _, PgConnection};
 
 use self::repeating::{Repeating, Tally};
 use crate::groups::{self, Case};
@@ -72,64 +75,142 @@ async fn what_is_asked_again_after_a_lost_answer_gives_the_first_and_has_one_eff
     assert!(never.is_empty(), "no answer of these was lost: {never:?}");
 }
 
-/// A claim has no key of its own: whoever did not see its answer asks what it holds.
+/// What the server remembers of verbs that were answered: nothing for long.
+async fn receipts(url: &str) -> i64 {
+    let mut conn = PgConnection::connect(url).await.unwrap();
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM receipts");
+    count.fetch_one(&mut conn).await.unwrap()
+}
+
 #[tokio::test]
-async fn a_claim_whose_answer_was_lost_is_found_again_and_leaves_one_row() {
-    let (way, url) = LosingWay::to(&cluster().database()).await;
+async fn a_claim_whose_answer_was_lost_is_answered_as_it_was_made() {
+    let server = cluster().database();
+    let (way, url) = LosingWay::to(&server).await;
     let w = World::postgres_at(&url).await;
     let heartbeat = w.every(30, minute(0)).await;
+    w.every(45, minute(0)).await;
     let node = w.node(minute(30)).await;
-    let ask = ClaimAsk {
-        node_id: node,
-        want: 10,
-    };
     way.lose_next();
-    let claimed = w.store.claim_due(ask, minute(30)).await;
-    assert!(
-        matches!(claimed, Err(StoreError::Unavailable(_))),
-        "{claimed:?}"
-    );
-    assert_eq!(way.lost(), 1);
-    assert!(w.claim(node, 10, minute(30)).await.is_empty(), "it is held");
-    let held = w.store.held_by(node).await.unwrap();
-    let [hold] = held.as_slice() else {
-        panic!("one is held: {held:?}")
-    };
-    w.store.release(hold, minute(30)).await.unwrap();
     let claim = w.claim_one(node, minute(30)).await;
-    assert_eq!(claim.hold.execution_id, hold.execution_id);
+    assert_eq!(way.lost(), 1);
+    assert_eq!(claim.execution.heartbeat_id, Some(heartbeat.id));
+    let held = w.store.held_by(node).await.unwrap();
+    assert_eq!(
+        held,
+        [claim.hold],
+        "it is held once, and by who was answered"
+    );
+    assert!(
+        w.claim(node, 10, minute(30)).await.is_empty(),
+        "it is taken"
+    );
     w.finish(&claim.hold, Outcome::Success, minute(31))
         .await
         .unwrap();
     let rows = w.ended().await;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].heartbeat_id, Some(heartbeat.id));
+
+    // A look that finds nothing, too.
+    w.renew(node, minute(31)).await;
+    way.lose_next();
+    assert!(w.claim(node, 10, minute(31)).await.is_empty());
+    assert_eq!(way.lost(), 2);
+    assert!(w.claim(node, 10, minute(31)).await.is_empty());
+    assert!(
+        receipts(&server).await <= 2,
+        "each claim clears up after others"
+    );
 }
 
-/// Deliveries that were taken without anybody knowing come again once their time has passed.
+/// What comes of a claim whose answer was lost, with something in between.
+async fn claim_around(
+    between: impl AsyncFnOnce(&World, NodeId),
+) -> (World, NodeId, Result<Vec<Claim>, StoreError>) {
+    let server = cluster().database();
+    let (way, url) = LosingWay::to(&server).await;
+    let asking = World::postgres_at(&url).await;
+    let other = asking.beside(&server).await;
+    asking.every(30, minute(0)).await;
+    let node = asking.node(minute(30)).await;
+    let ask = ClaimAsk {
+        node_id: node,
+        want: 10,
+    };
+    way.lose_next_and_close();
+    let claims = asking.store.claim_due(ask, minute(30));
+    let between = async {
+        way.closed().await;
+        between(&other, node).await;
+        way.open();
+    };
+    let (claims, ()) = tokio::join!(claims, between);
+    assert_eq!(way.lost(), 1);
+    (other, node, claims)
+}
+
 #[tokio::test]
-async fn deliveries_whose_taking_was_not_answered_come_again() {
-    let (way, url) = LosingWay::to(&cluster().database()).await;
+async fn a_claim_that_another_node_took_over_before_it_was_asked_again_is_not_answered() {
+    let take_over = async |w: &World, node: NodeId| {
+        w.store.end_node(node, minute(30)).await.unwrap();
+        let other = w.node(minute(30)).await;
+        assert_eq!(w.claim(other, 10, minute(30)).await.len(), 1);
+    };
+    let (_, _, claims) = claim_around(take_over).await;
+    assert_eq!(claims, Err(StoreError::Fenced));
+}
+
+#[tokio::test]
+async fn what_of_a_claim_was_given_back_before_it_was_asked_again_is_not_answered() {
+    let give_back = async |w: &World, node: NodeId| {
+        let held = w.store.held_by(node).await.unwrap();
+        assert_eq!(held.len(), 1, "the first asking took it");
+        w.store.release(&held[0], minute(30)).await.unwrap();
+    };
+    let (w, node, claims) = claim_around(give_back).await;
+    assert_eq!(claims, Ok(Vec::new()));
+    let claim = w.claim_one(node, minute(30)).await;
+    assert_eq!(claim.hold.fence, 2);
+    // Nothing in between: the first answer.
+    let (w, node, claims) = claim_around(async |_, _| {}).await;
+    let holds: Vec<_> = claims.unwrap().iter().map(|claim| claim.hold).collect();
+    assert_eq!(holds, w.store.held_by(node).await.unwrap());
+    assert_eq!(holds.len(), 1);
+}
+
+#[tokio::test]
+async fn deliveries_whose_taking_was_not_answered_are_answered_once() {
+    let server = cluster().database();
+    let (way, url) = LosingWay::to(&server).await;
     let w = World::postgres_at(&url).await;
-    let draft = notice("Disk", None);
-    let told = w
-        .store
-        .tell(w.project.id, &draft, &[Channel::Webhook], minute(0));
-    assert!(told.await.unwrap());
+    for title in ["Disk", "Memory"] {
+        let draft = notice(title, None);
+        let told = w
+            .store
+            .tell(w.project.id, &draft, &[Channel::Webhook], minute(0));
+        assert!(told.await.unwrap());
+    }
+    let take = |until: i64| w.store.due_deliveries(10, minute(until), minute(until - 1));
     way.lose_next();
-    let lost = w.store.due_deliveries(10, minute(1), minute(0)).await;
-    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
-    assert!(
-        w.store
-            .due_deliveries(10, minute(1), minute(0))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let again = w
-        .store
-        .due_deliveries(10, minute(2), minute(1))
-        .await
-        .unwrap();
-    assert_eq!(again.len(), 1, "under the same id, and once");
+    let taken = take(1).await.unwrap();
+    assert_eq!(way.lost(), 1);
+    assert_eq!(taken.len(), 2, "as if nothing had been lost");
+    let held = w.store.due_deliveries(10, minute(1), minute(0)).await;
+    assert_eq!(held, Ok(Vec::new()), "and nobody else has them");
+
+    // One of them is recorded by hand before the taking is asked again: it does not come back.
+    way.lose_next_and_close();
+    let other = w.beside(&server).await;
+    let record = async {
+        way.closed().await;
+        let done = other
+            .store
+            .record_attempt(&taken[0], &Attempt::Delivered, minute(1));
+        done.await.unwrap();
+        way.open();
+    };
+    let (again, ()) = tokio::join!(take(2), record);
+    let left: Vec<_> = again.unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(left, [taken[1].id]);
+    assert_eq!(way.lost(), 2);
 }

@@ -158,6 +158,7 @@ group!(Heartbeats, HEARTBEATS
 
 group!(Fires, FIRES
     writes [
+        claim_due(ask: ClaimAsk, now: Timestamp) -> Vec<Claim>,
         register_node(node: &Node, now: Timestamp) -> (),
         renew_node(renewal: &Renewal, now: Timestamp) -> (),
         end_node(id: NodeId, now: Timestamp) -> (),
@@ -166,7 +167,6 @@ group!(Fires, FIRES
         release(hold: &Hold, now: Timestamp) -> (),
     ]
     passes [
-        claim_due(ask: ClaimAsk, now: Timestamp) -> Vec<Claim>,
         nodes(now: Timestamp) -> Vec<Node>,
         next_claimable_at(now: Timestamp) -> Option<Timestamp>,
         held_by(node_id: NodeId) -> Vec<Hold>,
@@ -212,11 +212,11 @@ group!(Outbox, OUTBOX
     writes [
         tell(project_id: ProjectId, notice: &NoticeDraft, channels: &[Channel], now: Timestamp)
             -> bool,
+        due_deliveries(want: usize, hold_until: Timestamp, now: Timestamp) -> Vec<Delivery>,
         record_attempt(delivery: &Delivery, attempt: &Attempt, now: Timestamp) -> (),
         acknowledge(project_id: ProjectId, id: NoticeId, now: Timestamp) -> Notice,
     ]
     passes [
-        due_deliveries(want: usize, hold_until: Timestamp, now: Timestamp) -> Vec<Delivery>,
         next_delivery_at() -> Option<Timestamp>,
         notices(project_id: ProjectId, filter: &NoticeFilter, page: Page) -> Listed<Notice>,
     ]
