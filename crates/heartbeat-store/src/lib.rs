@@ -26,6 +26,7 @@ pub mod sealing;
 pub mod sqlite;
 mod sums;
 mod turns;
+mod upgrades;
 pub mod verbs;
 
 pub use self::address::{Address, Database, OpenOptions, ServerUrl};

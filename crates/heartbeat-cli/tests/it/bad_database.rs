@@ -68,14 +68,14 @@ async fn a_damaged_database_is_refused() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_is_refused_and_left_as_it_is() {
+async fn a_database_that_needs_a_newer_version_is_refused_and_left_as_it_is() {
     let home = database().await;
     let ids = Arc::new(IdSource::from_seed(1));
     let file = home.path("heartbeat.db");
     let store = SqliteStore::open(&file, ids, OpenOptions::default())
         .await
         .unwrap();
-    let newer = "INSERT INTO migrations (number, name) VALUES (9999, 'from_the_future')";
+    let newer = "INSERT INTO migrations (number, name, needs) VALUES (9999, 'of_tomorrow', 9999)";
     store.execute_unchecked(newer.to_owned()).await.unwrap();
     store.close().await;
     for refused in refusals(&home).await {

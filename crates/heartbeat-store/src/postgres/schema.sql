@@ -3,6 +3,7 @@
 CREATE TABLE migrations (
     number bigint NOT NULL,
     name text NOT NULL,
+    needs bigint,
     CONSTRAINT migrations_pkey PRIMARY KEY (number)
 );
 

@@ -1,6 +1,6 @@
 -- What the migrations come to. Kept equal by a test; change migrations, not this.
 
-CREATE TABLE migrations (number BIGINT NOT NULL, name TEXT NOT NULL, CONSTRAINT migrations_pkey PRIMARY KEY (number));
+CREATE TABLE migrations (number BIGINT NOT NULL, name TEXT NOT NULL, needs BIGINT, CONSTRAINT migrations_pkey PRIMARY KEY (number));
 
 CREATE TABLE projects (
     id BLOB NOT NULL,

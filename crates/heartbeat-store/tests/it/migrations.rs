@@ -47,18 +47,17 @@ async fn every_file_of_the_other_folder_is_applied_in_order_by_nodes_that_start_
 }
 
 #[tokio::test]
-async fn a_database_of_a_server_that_is_newer_or_anothers_is_refused() {
+async fn a_database_of_a_server_that_needs_a_newer_program_or_is_anothers_is_refused() {
     let cluster = heartbeat_testkit::postgres::cluster();
     let url = cluster.database();
     open_database(&url).await.unwrap().close().await;
     let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
-    let newer = "INSERT INTO migrations (number, name) VALUES (9999, '9999_future')";
+    let newer = "INSERT INTO migrations (number, name, needs) VALUES (9999, '9999_future', 9998)";
     sqlx::query(newer).execute(&mut conn).await.unwrap();
     let refused = open_database(&url).await.unwrap_err();
-    assert!(
-        refused.to_string().contains("upgrade the program"),
-        "{refused}"
-    );
+    for said in ["upgrade the program", "schema 9999", "know schema 9998"] {
+        assert!(refused.to_string().contains(said), "{refused}");
+    }
     let url = cluster.database();
     let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
     let songs = "CREATE TABLE songs (id BIGINT)";
@@ -94,12 +93,12 @@ fn check(applied: &[(i64, String)], database: &str) {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_says_to_upgrade() {
+async fn a_newer_schema_that_took_something_away_is_refused_and_says_to_upgrade() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.db");
     open_file(&path).await.unwrap().close().await;
     let mut conn = crate::schema::connect(&path).await;
-    let newer = "INSERT INTO migrations (number, name) VALUES (9999, '9999_future')";
+    let newer = "INSERT INTO migrations (number, name, needs) VALUES (9999, '9999_future', 9998)";
     sqlx::query(newer).execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
     let refused = open_file(&path).await.unwrap_err();

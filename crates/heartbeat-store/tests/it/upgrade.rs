@@ -1,4 +1,5 @@
-//! Two versions at work on one database: what the newer one changes lets the older one go on.
+//! Two versions at work on one database: what the newer one changes lets the older one go on, and be
+//! started again.
 //!
 //! Migrations only add until the version that needed the former shape is gone. So every statement of
 //! the version before, which names its columns, works on the newest schema.
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use heartbeat_domain::execution::{Outcome, Status};
+use heartbeat_domain::heartbeat::Patch;
 use heartbeat_domain::ids::NodeId;
 use heartbeat_domain::step::StepState;
 use heartbeat_testkit::postgres::cluster;
@@ -295,4 +297,105 @@ async fn a_node_of_the_version_before_goes_on_during_the_upgrade_and_is_taken_ov
         0,
         "it learns that it was taken over"
     );
+}
+
+#[tokio::test]
+async fn the_version_before_may_be_started_again_on_the_newest_schema() {
+    let url = cluster().database();
+    open_database(&url).await.unwrap().close().await;
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    crate::world::open_file(&path).await.unwrap().close().await;
+    let mut file = crate::schema::connect(&path).await;
+    let needs = "SELECT MAX(needs) FROM migrations";
+    let of_server: Option<i64> = sqlx::query_scalar(needs)
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    let of_file: Option<i64> = sqlx::query_scalar(needs)
+        .fetch_one(&mut file)
+        .await
+        .unwrap();
+    for needs in [of_server, of_file].into_iter().flatten() {
+        assert!(needs <= PREVIOUS, "it must know schema {needs}");
+    }
+}
+
+/// What a version after this one may add.
+const ADDED: [&str; 5] = [
+    "ALTER TABLE nodes ADD COLUMN zone TEXT",
+    "ALTER TABLE executions ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm'",
+    "CREATE TABLE zones (name TEXT NOT NULL, CONSTRAINT zones_pkey PRIMARY KEY (name))",
+    "CREATE INDEX nodes_by_zone ON nodes (zone)",
+    "INSERT INTO migrations (number, name) VALUES (9999, '9999_zones')",
+];
+
+/// A process of this version dies while it carries something out, and is started `again` after a
+/// newer version has brought the database up to date.
+async fn goes_on(before: &World, upgrade: impl AsyncFnOnce(), again: impl AsyncFnOnce() -> World) {
+    let heartbeat = before.every(30, minute(0)).await;
+    let dead = before.node(minute(30)).await;
+    let lost = before.claim_one(dead, minute(30)).await;
+    upgrade().await;
+    let w = again().await;
+    let node = w.node(minute(31)).await;
+    let claim = w.claim_one(node, minute(31)).await;
+    assert_eq!(claim.execution.id, lost.execution.id);
+    assert!(claim.taken_over);
+    w.finish(&claim.hold, Outcome::Success, minute(31))
+        .await
+        .unwrap();
+    w.edit(
+        heartbeat.id,
+        |change| change.label = Patch::Set("Round".into()),
+        minute(32),
+    )
+    .await;
+    let rows = w.ended().await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].status, Some(Status::Success));
+}
+
+#[tokio::test]
+async fn this_version_goes_on_and_starts_again_on_a_server_that_a_newer_one_has_added_to() {
+    let url = cluster().database();
+    let w = World::postgres_at(&url).await;
+    let add = async || {
+        let mut conn = PgConnection::connect(&url).await.unwrap();
+        for statement in ADDED {
+            run(&mut conn, statement).await;
+        }
+    };
+    goes_on(&w, add, async || w.beside(&url).await).await;
+    assert_eq!(
+        w.store.projects().await.unwrap().len(),
+        1,
+        "what ran goes on"
+    );
+}
+
+#[tokio::test]
+async fn this_version_goes_on_and_starts_again_on_a_file_that_a_newer_one_has_added_to() {
+    let w = World::sqlite().await;
+    let add = async || {
+        let mut conn = crate::schema::connect(&w.path).await;
+        for statement in ADDED {
+            sqlx::query(statement).execute(&mut conn).await.unwrap();
+        }
+        conn.close().await.unwrap();
+    };
+    goes_on(&w, add, async || w.beside_in_file().await).await;
+}
+
+#[tokio::test]
+async fn a_database_from_before_there_was_such_a_mark_gets_it_with_the_next_migration() {
+    let url = cluster().database();
+    let mut conn = previous(&url).await;
+    open_database(&url).await.unwrap().close().await;
+    let marks: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM migrations WHERE needs IS NULL")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    assert!(marks >= PREVIOUS, "what was applied before has only added");
 }

@@ -148,6 +148,20 @@ impl World {
         }
     }
 
+    /// The same project as another process on the file sees it.
+    pub(crate) async fn beside_in_file(&self) -> Self {
+        let store = open_file(&self.path).await.unwrap();
+        Self {
+            store: Arc::new(store),
+            ids: Arc::new(IdSource::from_system().unwrap()),
+            project: self.project.clone(),
+            bot: self.bot.clone(),
+            plan: self.plan.clone(),
+            path: self.path.clone(),
+            _directory: None,
+        }
+    }
+
     pub(crate) fn key(&self, id: HeartbeatId) -> HeartbeatKey {
         HeartbeatKey {
             project_id: self.project.id,
