@@ -35,6 +35,10 @@ struct Orders {
     silent: AtomicBool,
     /// How often it fell silent; what was connected before stays silent.
     falls: AtomicU64,
+    /// Whether connections carry no notifications.
+    deaf: AtomicBool,
+    /// How many were dropped.
+    unheard: AtomicU64,
     /// Whether the way is closed once the next answer was lost.
     close: AtomicBool,
     /// Whether questions wait until it is open.
@@ -99,6 +103,23 @@ impl LosingWay {
         self.orders.closed.send_replace(false);
     }
 
+    /// Connections made from now on carry no notifications, as behind a pooler that hands a
+    /// connection of the server to whoever needs it next.
+    pub fn deafen(&self) {
+        self.orders.deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// Connections made from now on carry them again.
+    pub fn hear_again(&self) {
+        self.orders.deaf.store(false, Ordering::SeqCst);
+    }
+
+    /// How many notifications were dropped.
+    #[must_use]
+    pub fn unheard(&self) -> u64 {
+        self.orders.unheard.load(Ordering::SeqCst)
+    }
+
     /// From now on nothing is passed on, and no connection ends: the server is gone without a word.
     pub fn fall_silent(&self) {
         self.orders.falls.fetch_add(1, Ordering::SeqCst);
@@ -139,6 +160,8 @@ struct Seen {
     commit: AtomicBool,
     /// How often the way had fallen silent when it was made.
     falls: u64,
+    /// Whether it carries no notifications.
+    is_deaf: bool,
 }
 
 async fn connect(client: TcpStream, server: &str, orders: &Orders) -> Result<()> {
@@ -150,6 +173,7 @@ async fn connect(client: TcpStream, server: &str, orders: &Orders) -> Result<()>
     let seen = Seen {
         commit: AtomicBool::new(false),
         falls: orders.falls.load(Ordering::SeqCst),
+        is_deaf: orders.deaf.load(Ordering::SeqCst),
     };
     tokio::select! {
         ended = questions(from_client, to_server, (orders, &seen)) => ended,
@@ -226,7 +250,34 @@ async fn answers(
             // The server refused; that is an answer like any other.
             seen.commit.store(false, Ordering::SeqCst);
         }
-        to.write_all(&kept).await?;
-        kept.clear();
+        if seen.is_deaf {
+            let (passed, dropped) = without_notifications(&mut kept);
+            orders.unheard.fetch_add(dropped, Ordering::SeqCst);
+            to.write_all(&passed).await?;
+        } else {
+            to.write_all(&kept).await?;
+            kept.clear();
+        }
     }
+}
+
+/// Takes whole messages but notifications, and how many those were; a part of one stays.
+fn without_notifications(bytes: &mut Vec<u8>) -> (Vec<u8>, u64) {
+    // The answer to the question for TLS is a single byte.
+    if bytes.as_slice() == b"N" {
+        return (std::mem::take(bytes), 0);
+    }
+    let (mut passed, mut dropped) = (Vec::new(), 0);
+    while let Some(&[a, b, c, d]) = bytes.get(1..5).and_then(|length| length.first_chunk()) {
+        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX - 1);
+        if bytes.len() < 1 + length {
+            break;
+        }
+        let message: Vec<u8> = bytes.drain(..=length).collect();
+        match message[0] {
+            b'A' => dropped += 1,
+            _ => passed.extend(message),
+        }
+    }
+    (passed, dropped)
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use heartbeat_testkit::losing_way::LosingWay;
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use heartbeat_testkit::postgres::cluster;
 use serde_json::{Value, json};
@@ -191,4 +192,39 @@ async fn the_live_view_of_a_node_shows_what_happens_on_another() {
     assert!(kinds.iter().any(|kind| kind == "step"), "{kinds:?}");
     assert_eq!(text, SAYS, "{kinds:?}");
     two.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_hears_nothing_says_so_once_and_goes_on_by_looking() {
+    let (way, url) = LosingWay::to(&cluster().database()).await;
+    way.deafen();
+    let model = ModelServer::answering(|_| Reply::say(SAYS)).await;
+    let home = Home::new()
+        .with("HEARTBEAT_DATABASE_URL", &url)
+        .with_openai(&model);
+    let api = home.api().await;
+    let bot = api.bot("Scout", "openai/scripted-model").await;
+    let fields = json!({ "prompt": "Look at the machine.", "label": "Round" });
+    api.configure(&bot, fields).await;
+    let trigger = async || {
+        let ran = home.run(&["trigger", "Round", "--json"]).await.json();
+        assert_eq!(ran["result"]["status"], "success", "{ran}");
+    };
+    trigger().await;
+    let said = "What other nodes say is not heard";
+    api.server.stderr.wait_for(said).await;
+    // Each connection that is made to listen says one thing, to hear itself.
+    let before = way.unheard();
+    until("two more connections that listen in vain", || async {
+        (way.unheard() >= before + 2).then_some(())
+    })
+    .await;
+    trigger().await;
+    let lines = api.server.stderr.all();
+    let count = lines.iter().filter(|line| line.contains(said)).count();
+    assert_eq!(count, 1, "{lines:#?}");
+    way.hear_again();
+    let heard = "What other nodes say is heard again";
+    api.server.stderr.wait_for(heard).await;
+    api.server.stop().await;
 }

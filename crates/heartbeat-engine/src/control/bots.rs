@@ -76,7 +76,9 @@ impl Control {
     /// # Errors
     /// It does not exist.
     pub async fn delete_bot(&self, project_id: ProjectId, bot: BotRef) -> Result<()> {
-        self.store.delete_bot(project_id, bot, self.now()).await
+        self.store.delete_bot(project_id, bot, self.now()).await?;
+        self.wake.stop();
+        Ok(())
     }
 
     /// Refuses what needs the switch and the plan.

@@ -99,7 +99,9 @@ impl Control {
     /// # Errors
     /// It does not exist.
     pub async fn delete(&self, key: HeartbeatKey) -> Result<()> {
-        self.store.delete(key, self.now()).await
+        self.store.delete(key, self.now()).await?;
+        self.wake.stop();
+        Ok(())
     }
 
     /// Asks the open execution of a heartbeat to stop; whoever carries it out cuts it within seconds.
@@ -122,7 +124,9 @@ impl Control {
     /// The project or agent does not exist.
     pub async fn pause(&self, reach: Reach) -> Result<Stopped> {
         let first = self.store.pause(reach, self.settle_most, self.now());
-        let settled = self.settle(reach, first.await?).await?;
+        let first = first.await?;
+        self.wake.stop();
+        let settled = self.settle(reach, first).await?;
         self.wake.stop();
         Ok(Stopped {
             heartbeats: settled.paused,
