@@ -8,7 +8,7 @@ use heartbeat_domain::ids::{BotId, HeartbeatId, ProjectId};
 use heartbeat_domain::plan::Spending;
 use heartbeat_domain::watch::{Baseline, Watch};
 use heartbeat_store::verbs::HeartbeatKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A stretch of time on one grid of one schedule.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) fields: ScheduleFields,
     /// All its grids.
     pub(crate) grids: Vec<Grid>,
+    /// When its last run began that was not skipped.
+    pub(crate) ran_at: Option<Timestamp>,
     /// Errors in a row.
     pub(crate) errors: u32,
     /// Errors in a row that open its breaker.
@@ -122,6 +124,7 @@ impl Entry {
             deleted: false,
             fields: after.settings.schedule.clone(),
             grids: Vec::new(),
+            ran_at: None,
             errors: 0,
             errors_max: after.settings.max_consecutive_errors,
             breaker_since: None,
@@ -134,8 +137,7 @@ impl Entry {
     fn change(&mut self, after: &Heartbeat, now: Timestamp) {
         let other_grid = self.fields != after.settings.schedule;
         let starts = after.enabled && (!self.enabled || other_grid);
-        // Where the clock was turned back, a new grid begins after what the former one had come to.
-        let since = after.grid_since.filter(|_| starts).unwrap_or(now).max(now);
+        let since = if starts { self.not_yet_lived(now) } else { now };
         if self.enabled && (!after.enabled || other_grid) {
             self.close(since);
         }
@@ -154,6 +156,13 @@ impl Entry {
                 until: None,
             });
         }
+    }
+
+    /// Where the clock was turned back by an hour or less, a new grid begins after its last run.
+    fn not_yet_lived(&self, now: Timestamp) -> Timestamp {
+        let hour = SignedDuration::from_hours(1);
+        let ran = self.ran_at.filter(|ran| *ran > now && *ran <= now + hour);
+        ran.unwrap_or(now)
     }
 
     /// Its grid ended.

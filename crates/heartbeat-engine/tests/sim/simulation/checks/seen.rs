@@ -1,7 +1,7 @@
 //! Checks at the moment at which the store confirms something.
 
 use heartbeat_domain::claim::{Claim, Hold};
-use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome, Trigger};
+use heartbeat_domain::execution::{BreakerEffect, Ending, Outcome, Status, Trigger};
 use heartbeat_domain::heartbeat::{Heartbeat, Standing};
 use heartbeat_domain::ids::{HeartbeatId, ProjectId};
 use heartbeat_domain::notice::NoticeDraft;
@@ -151,6 +151,9 @@ fn breaker(
     let Some(entry) = state.ledger.entries.get_mut(&heartbeat.id) else {
         return;
     };
+    if row.status != Some(Status::Skipped) {
+        entry.ran_at = row.started_at.or(entry.ran_at);
+    }
     if counts && ending.outcome == Outcome::Success {
         entry.errors = 0;
     }
