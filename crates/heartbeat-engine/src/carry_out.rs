@@ -35,13 +35,14 @@ use crate::belt::Belt;
 use crate::capabilities::Capabilities;
 use crate::ending::{Stop, Whose, failed, of_session};
 use crate::events::{Event, EventKind};
-use crate::journal::{FireJournal, Opening, Start, mark, unreadable};
+use crate::journal::{FireJournal, mark};
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::offer::{Offered, offers};
 use crate::outside::Outside;
 use crate::patience::patiently;
 use crate::privacy::watch_bounds;
+use crate::record::{Opening, Start, unreadable};
 use crate::stopping::StopSign;
 use crate::watcher::{look, notice, shown};
 

@@ -19,11 +19,9 @@ use heartbeat_domain::ids::HeartbeatId;
 use heartbeat_domain::plan::Spending;
 use heartbeat_domain::step::{Step, StepKind, StepState};
 use heartbeat_domain::tool::Repeat;
-use heartbeat_domain::watch::Sighting;
 use heartbeat_store::verbs::{CallIntent, Intent, TurnIntent, TurnRecord};
 use heartbeat_store::{StoreError, kill_point};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Parts;
@@ -31,56 +29,9 @@ use crate::belt::Belt;
 use crate::ending::Circumstance;
 use crate::events::{Event, EventKind};
 use crate::ledger::Ledger;
-use crate::offer::Offered;
 use crate::patience::patiently;
+use crate::record::{Opening, Start, Written};
 use crate::stopping::StopSign;
-
-/// Step 0 as it is journaled.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Opening {
-    /// The first request.
-    pub(crate) request: TurnRequest,
-    /// What else the session starts with.
-    #[serde(flatten)]
-    pub(crate) start: Start,
-}
-
-/// Step 0 as it is written.
-#[derive(Serialize)]
-struct Written<'a> {
-    request: &'a TurnRequest,
-    #[serde(flatten)]
-    start: &'a Start,
-}
-
-/// What a session starts with beside its first request.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Start {
-    /// What woke the model, if a watch did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) sighting: Option<Sighting>,
-    /// The mark around what outside tools return; nobody outside knows it.
-    #[serde(default)]
-    pub(crate) mark: String,
-    /// The tools of servers that the model was offered.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) offered: Vec<Offered>,
-}
-
-impl Opening {
-    /// What a former holder wrote down.
-    pub(crate) fn recorded(steps: &[Step]) -> Option<Self> {
-        let step = steps.iter().find(|step| step.seq == 0)?;
-        serde_json::from_value(step.intent.clone()).ok()
-    }
-}
-
-impl Start {
-    /// Whether a server's tool was offered under that name.
-    pub(crate) fn offers(&self, name: &str) -> bool {
-        self.offered.iter().any(|offered| offered.name == name)
-    }
-}
 
 /// The journal of one execution.
 pub(crate) struct FireJournal<'a> {
@@ -98,7 +49,7 @@ pub(crate) struct FireJournal<'a> {
     /// Raised when the execution is to stop.
     pub(crate) sign: StopSign,
     /// Latest attempt of every step that former holders left.
-    recorded: HashMap<StepSeq, Step>,
+    recorded: HashMap<StepSeq, &'a Step>,
     circumstance: Mutex<Circumstance>,
 }
 
@@ -107,7 +58,7 @@ impl<'a> FireJournal<'a> {
     pub(crate) fn new(
         (ledger, belt): (&'a Ledger<'a>, &'a Belt<'a>),
         start: Start,
-        recorded: &[Step],
+        recorded: &'a [Step],
     ) -> Self {
         let spent = recorded
             .iter()
@@ -126,10 +77,7 @@ impl<'a> FireJournal<'a> {
             spending: Spending::default(),
             start,
             sign: StopSign::default(),
-            recorded: recorded
-                .iter()
-                .map(|step| (step.seq, step.clone()))
-                .collect(),
+            recorded: recorded.iter().map(|step| (step.seq, step)).collect(),
             circumstance: Mutex::new(circumstance),
         }
     }
@@ -316,24 +264,6 @@ impl Found {
     }
 }
 
-/// The first step on record whose text this version cannot read. Nothing of such an execution is
-/// made again: what is there may be what it did.
-pub(crate) fn unreadable(recorded: &[Step]) -> Option<StepSeq> {
-    let is_readable = |step: &&Step| match (step.kind, step.state, step.result.clone()) {
-        _ if step.seq == 0 => serde_json::from_value::<Opening>(step.intent.clone()).is_ok(),
-        (StepKind::Turn, StepState::Done, Some(result)) => {
-            serde_json::from_value::<Turn>(result).is_ok()
-        }
-        (StepKind::Call, StepState::Done | StepState::Unknown, Some(result)) => {
-            serde_json::from_value::<ToolOutput>(result).is_ok()
-        }
-        (_, StepState::Done, None) => false,
-        _ => true,
-    };
-    let mut unreadable = recorded.iter().filter(|step| !is_readable(step));
-    unreadable.next().map(|step| step.seq)
-}
-
 /// A mark that nobody can guess: 80 bits.
 pub(crate) fn mark(parts: &Parts) -> String {
     let mut random = [0_u8; 10];
@@ -364,10 +294,9 @@ impl heartbeat_agent::Journal for FireJournal<'_> {
             return Ok(request);
         }
         let Parts { store, waiter, .. } = self.parts;
-        let (request, start) = (request, &self.start);
         let asked = serde_json::to_value(Written {
             request: &request,
-            start,
+            start: &self.start,
         });
         let asked = asked.unwrap_or(Value::Null);
         let opened = patiently(&**waiter, || {

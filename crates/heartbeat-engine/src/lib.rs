@@ -26,6 +26,7 @@ mod outside;
 mod patience;
 mod privacy;
 pub mod pulse;
+mod record;
 pub mod secret;
 pub mod sends;
 pub mod settings;
