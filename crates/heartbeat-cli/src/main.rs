@@ -19,8 +19,8 @@ use crate::args::{Args, Command};
 use crate::config::{Config, Environment};
 use crate::output::{Out, explain};
 
-/// Whatever a row or a request brings is allocated on one thread and freed on another; the system's
-/// allocator spends a sixth of the processor on that.
+/// Whatever a row or a request brings is allocated on one thread and freed on another, which the
+/// system's allocator is slow at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
