@@ -8,6 +8,7 @@ pub mod bell;
 mod calling;
 mod claiming;
 mod counting;
+mod credits;
 mod desk;
 mod entries;
 mod error;
@@ -27,6 +28,7 @@ pub mod sqlite;
 mod sums;
 mod turns;
 mod upgrades;
+mod usage;
 pub mod verbs;
 
 pub use self::address::{Address, Database, OpenOptions, ServerUrl};

@@ -105,6 +105,7 @@ impl<'r, T> Kept<'r> for T where
 }
 
 /// Reads the columns of a row one after another.
+#[derive(Clone)]
 pub(crate) struct Cursor<'r> {
     row: AnyRow<'r>,
     at: usize,

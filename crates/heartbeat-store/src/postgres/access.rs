@@ -10,11 +10,11 @@ use sqlx::PgConnection;
 
 use super::failure::failure;
 use super::rows::{self, Cursor, ms, opt_ms, project_columns};
-use super::standing::Within;
 use super::tx::{Tx, plain, sql};
 use super::{PostgresStore, standing};
 use crate::StoreError;
 use crate::error::Thing;
+use crate::marking::Within;
 use crate::verbs::{Access, Key, KeyScope, Result, SecretHash, Visit};
 
 const INSERT: &str = "INSERT INTO projects (id, name, plan, paused_at, created_at) \

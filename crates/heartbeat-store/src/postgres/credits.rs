@@ -1,48 +1,24 @@
 //! The balance of a project with its ledger, and limits that let what they paused go on.
 
 use async_trait::async_trait;
-use heartbeat_domain::budget::{CREDITS_MAX, Scope};
+use heartbeat_domain::budget::Scope;
 use heartbeat_domain::heartbeat::utc_day;
 use heartbeat_domain::ids::{CreditId, MemberId, ProjectId};
-use heartbeat_domain::violation::Violation;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::budgets;
 use super::failure::failure;
 use super::rows::{self, Cursor, int, ms};
-use super::standing::{self, Within};
+use super::standing;
 use super::tx::{Tx, sql};
 use super::{PostgresStore, access, usage};
-use crate::StoreError;
+use crate::credits::{ADD, COUNT, DRAW, ENTRIES, LIMIT_MEMBER, MOVE, check, entry};
+use crate::marking::Within;
 use crate::verbs::{CreditEntry, Credits, Listed, Page, Result, UsageAsk, UsageSummary};
-
-const ADD: &str = "INSERT INTO credit_ledger \
-    (project_id, id, kind, day, credits, note, created_at) VALUES ($1, $2, 'added', $3, $4, $5, $6) \
-    ON CONFLICT (project_id, id) DO NOTHING";
-
-const DRAW: &str = "INSERT INTO credit_ledger \
-    (project_id, id, kind, day, credits, note, created_at) VALUES ($1, $2, 'drawn', $3, $4, '', $5) \
-    ON CONFLICT (project_id, day) WHERE kind = 'drawn' DO UPDATE SET \
-    credits = credit_ledger.credits + excluded.credits";
-
-/// What was added is the limit of the balance's row, what was drawn its use.
-const MOVE: &str = "INSERT INTO budgets \
-    (project_id, scope, scope_id, period, credit_limit, used, held, tokens) \
-    VALUES ($1, 'balance', $1, 0, $2, 0, 0, 0) \
-    ON CONFLICT (project_id, scope, scope_id, period) DO UPDATE SET \
-    credit_limit = COALESCE(budgets.credit_limit, 0) + $2";
 
 const BALANCE_OF: &str =
     "SELECT COALESCE(SUM(credits), 0)::BIGINT FROM credit_ledger WHERE project_id = $1";
-
-const ENTRIES: &str = "SELECT id, credits, note, kind = 'drawn', created_at FROM credit_ledger \
-    WHERE project_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
-
-const COUNT: &str = "SELECT COUNT(*) FROM credit_ledger WHERE project_id = $1";
-
-const LIMIT_MEMBER: &str = "INSERT INTO members (project_id, id, credit_limit) VALUES ($1, $2, $3) \
-    ON CONFLICT (project_id, id) DO UPDATE SET credit_limit = excluded.credit_limit";
 
 #[async_trait]
 impl Credits for PostgresStore {
@@ -80,16 +56,7 @@ impl Credits for PostgresStore {
             .bind(page.offset());
         let found = statement.fetch_all(&mut *conn).await;
         let found = found.map_err(|error| failure(&error))?;
-        let entries = found.iter().map(|row| {
-            let mut c = Cursor::new(row);
-            Ok(CreditEntry {
-                id: CreditId(c.take()?),
-                credits: c.take()?,
-                note: c.take()?,
-                drawn: c.take()?,
-                created_at: c.time()?,
-            })
-        });
+        let entries = found.iter().map(|row| entry(&mut Cursor::new(row)));
         let count = sql(COUNT).bind(project_id.0).fetch_one(&mut *conn).await;
         let total = Cursor::new(&count.map_err(|error| failure(&error))?).count()?;
         Ok(Listed {
@@ -134,24 +101,6 @@ async fn add(tx: &mut Tx, project: ProjectId, entry: CreditEntry, now: Timestamp
         standing::relieve(tx, Within::project(project), Scope::ProjectMonth, now).await?;
     }
     Ok(after)
-}
-
-fn check(before: i64, credits: i64) -> Result<()> {
-    let most = i64::try_from(CREDITS_MAX).unwrap_or(i64::MAX);
-    let after = before.saturating_add(credits);
-    let what = if credits == 0 {
-        "must not be 0".to_owned()
-    } else if after > most {
-        format!("would make the balance {after}; at most {most} fit on it")
-    } else if credits < 0 && after < 0 {
-        format!(
-            "takes {} from a balance of {before}",
-            credits.unsigned_abs()
-        )
-    } else {
-        return Ok(());
-    };
-    Err(StoreError::Violation(Violation::input("credits", what)))
 }
 
 /// What is on a project's balance, by its ledger.

@@ -21,6 +21,7 @@ use crate::StoreError;
 use crate::counting::Rollups;
 use crate::entries::Standstill;
 use crate::error::Thing;
+use crate::marking::allowed;
 use crate::purses::Purse;
 use crate::verbs::{
     BotRef, Configure, HeartbeatKey, Heartbeats, Reach, Result, SettleAsk, Settled, Target,
@@ -324,7 +325,7 @@ async fn relieved(
         }
         Reason::Plan => {
             let older = count(tx, older(&after)).await?;
-            standing::allowed(tx, &after, plan, now) && check_cap(plan, older).is_ok()
+            allowed(&tx.schedules, &after, plan, now) && check_cap(plan, older).is_ok()
         }
         Reason::Internal => true,
         _ => false,

@@ -3,17 +3,16 @@
 //!
 //! Differs: here what is decided on is locked, projects and agents before heartbeats.
 
-use heartbeat_domain::ids::{BotId, ExecutionId, HeartbeatId, ProjectId};
+use heartbeat_domain::ids::{BotId, ExecutionId, ProjectId};
 use heartbeat_domain::reason::Reason;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::rows::{self, Cursor, heartbeat_columns, ms};
-use super::standing::Within;
+use super::rows::{Cursor, heartbeat_columns, ms};
 use super::tx::{Tx, sql};
 use super::{access, bots, nodes, records};
-use crate::marking::{Above, Moments, mark};
-use crate::verbs::{BotRef, Place, Reach, Result, SETTLE_MOST, SettleAsk, Settled};
+use crate::marking::{Below, Moments, Switch, Within};
+use crate::verbs::{BotRef, Reach, Result, SETTLE_MOST, SettleAsk, Settled};
 
 /// Switches that one transaction looks at.
 const SWITCHES_MAX: usize = 64;
@@ -181,20 +180,6 @@ async fn stop(
         .collect()
 }
 
-/// A switch whose heartbeats are not all marked as it says.
-struct Switch {
-    project: ProjectId,
-    bot: Option<BotId>,
-    change: i64,
-}
-
-impl Switch {
-    fn is_at(&self, place: &Place) -> bool {
-        let own = (self.project, self.bot, self.change);
-        own == (place.project_id, place.bot_id, place.change)
-    }
-}
-
 /// [`crate::verbs::Heartbeats::settle`].
 pub(super) async fn settle(tx: &mut Tx, ask: SettleAsk, now: Timestamp) -> Result<Settled> {
     let mut settled = Settled::default();
@@ -225,14 +210,7 @@ async fn unsettled(tx: &mut Tx, ask: &SettleAsk) -> Result<Vec<Switch>> {
         .bind(ask.changed_until.map_or(i64::MAX, ms))
         .bind(i64::try_from(SWITCHES_MAX).unwrap_or(i64::MAX));
     let rows = tx.rows(statement).await?;
-    let switches = rows.iter().map(|row| {
-        let mut c = Cursor::new(row);
-        Ok(Switch {
-            project: ProjectId(c.take()?),
-            bot: c.find_id(BotId)?,
-            change: c.take()?,
-        })
-    });
+    let switches = rows.iter().map(|row| Switch::read(&mut Cursor::new(row)));
     switches.collect()
 }
 
@@ -259,50 +237,27 @@ async fn settle_one(
         changed_at: Timestamp::from_millisecond(switch.change).unwrap_or(now),
         now,
     };
-    let mut marked = Vec::with_capacity(found.len());
-    let (mut last, mut stands_still) = (None, None);
+    let mut below = Below::default();
     for row in &found {
-        let mut c = Cursor::new(row);
-        last = Some(HeartbeatId(Cursor::new(row).take()?));
-        let heartbeat = match rows::heartbeat(&mut c) {
-            Ok(heartbeat) => heartbeat,
-            Err(error) => {
-                tracing::error!(%error, "a heartbeat cannot be read");
-                continue;
-            }
-        };
-        let above = Above {
-            project_paused: c.take()?,
-            switched_off: c.take()?,
-        };
-        stands_still = stands_still.or(match bot {
-            Some(_) => above.reason(),
-            None => above.project_paused.then_some(Reason::ProjectPaused),
-        });
-        marked.extend(mark(&tx.schedules, heartbeat, above, moments));
+        below.take(&mut Cursor::new(row), switch, &tx.schedules, moments)?;
     }
-    settled.count(&marked);
-    records::save_marked(tx, &marked, now).await?;
-    if let Some(reason) = stands_still {
+    settled.count(&below.marked);
+    records::save_marked(tx, &below.marked, now).await?;
+    if let Some(reason) = below.stands_still {
         // What was claimed while the switch was being set.
         let late = stop(tx, (Some(project), bot), reason, now).await?;
         settled.executions.extend(late);
     }
-    if found.len() < most {
+    if below.seen < most {
         let statement = match bot {
             Some(_) => sql(BOT_SETTLED),
             None => sql(PROJECT_SETTLED),
         };
         let statement = statement.bind(project.0).bind(bot.map(|bot| bot.0));
         tx.write(statement.bind(switch.change)).await?;
-    } else if let Some(after) = last {
+    } else if let Some(last) = below.last {
         settled.more = true;
-        settled.place = Some(Place {
-            project_id: project,
-            bot_id: bot,
-            change: switch.change,
-            after,
-        });
+        settled.place = Some(switch.place_after(last));
     }
-    Ok(found.len())
+    Ok(below.seen)
 }

@@ -10,11 +10,11 @@ use sqlx::SqliteConnection;
 
 use super::failure::failure;
 use super::rows::{self, Cursor, bot_columns, heartbeat_columns, int, ms};
-use super::standing::Within;
 use super::tx::{Tx, sql};
 use super::{SqliteStore, access, credits, heartbeats, settling, standing, tool_servers};
 use crate::StoreError;
 use crate::error::Thing;
+use crate::marking::Within;
 use crate::verbs::{BotRef, Bots, Listed, Page, Result};
 
 const INSERT: &str = "INSERT INTO bots (project_id, id, name, model, instruction, status, \

@@ -4,18 +4,17 @@ use std::collections::HashMap;
 
 use heartbeat_domain::budget::Scope;
 use heartbeat_domain::heartbeat::{Heartbeat, billing_period, utc_day};
-use heartbeat_domain::ids::{BotId, MemberId, ProjectId};
+use heartbeat_domain::ids::{BotId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
 use heartbeat_domain::schedule::Schedule;
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
 
 use super::nodes;
 use super::records;
-use super::rows::{self, Cursor, heartbeat_columns};
+use super::rows::{Cursor, heartbeat_columns};
 use super::tx::{Tx, sql};
-use crate::marking::{Above, Moments, fit, paused_for};
+use crate::marking::{Above, Moments, Within, fit_all, paused_for, readable};
 use crate::verbs::Result;
 
 const HOLDS: &str = "SELECT p.paused_at IS NOT NULL, NOT (b.status AND b.heartbeat) \
@@ -44,33 +43,6 @@ const RELIEVED: &str = concat!(
      ORDER BY h.bot_id, h.created_at, h.id"
 );
 
-/// A project, or one agent or subscriber of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Within {
-    pub(super) project: ProjectId,
-    pub(super) bot: Option<BotId>,
-    pub(super) member: Option<MemberId>,
-}
-
-impl Within {
-    /// All of a project.
-    pub(super) fn project(project: ProjectId) -> Self {
-        Self {
-            project,
-            bot: None,
-            member: None,
-        }
-    }
-
-    /// An agent.
-    pub(super) fn bot(project: ProjectId, bot: BotId) -> Self {
-        Self {
-            bot: Some(bot),
-            ..Self::project(project)
-        }
-    }
-}
-
 /// `heartbeat` after the end of its pause: active, or paused for the next reason that holds.
 pub(super) async fn resumed(
     tx: &mut Tx,
@@ -95,12 +67,7 @@ pub(super) async fn held(tx: &mut Tx, heartbeat: Heartbeat, now: Timestamp) -> R
     let Some(row) = tx.find(statement).await? else {
         return Ok(heartbeat);
     };
-    let mut c = Cursor::new(&row);
-    let above = Above {
-        project_paused: c.take()?,
-        switched_off: c.take()?,
-    };
-    Ok(match above.reason() {
+    Ok(match Above::read(&mut Cursor::new(&row))?.reason() {
         Some(reason) => paused_for(heartbeat, reason, now),
         None => heartbeat,
     })
@@ -137,7 +104,7 @@ pub(super) async fn relieve(
         .bind(scope.reason().as_str())
         .bind(i64::from(billing_period(now)))
         .bind(i64::from(utc_day(now)));
-    for heartbeat in readable(&tx.rows(statement).await?) {
+    for heartbeat in readable(tx.rows(statement).await?.iter().map(Cursor::new)) {
         resume_one(tx, &heartbeat, now).await?;
     }
     Ok(())
@@ -151,8 +118,7 @@ async fn resume_one(tx: &mut Tx, heartbeat: &Heartbeat, now: Timestamp) -> Resul
     records::save_change(tx, heartbeat, &after, &[], now).await
 }
 
-/// The oldest heartbeats of each agent up to the plan's cap stay, if they are not too frequent for
-/// it; the others pause, and what the plan paused before and fits again resumes.
+/// Lets the heartbeats of a project stand as its plan says.
 pub(super) async fn fit_plan(
     tx: &mut Tx,
     project: ProjectId,
@@ -161,26 +127,13 @@ pub(super) async fn fit_plan(
 ) -> Result<()> {
     let above = above(tx, project).await?;
     let statement = sql(OF_REACH).bind(project.0).bind(None::<uuid::Uuid>);
-    let all = readable(&tx.rows(statement).await?);
+    let all = readable(tx.rows(statement).await?.iter().map(Cursor::new));
     let moments = Moments {
         awake_since: nodes::awake_since(tx, now).await?,
         changed_at: now,
         now,
     };
-    let mut marked = Vec::new();
-    let mut rank = (None, 0);
-    for heartbeat in all {
-        let place = if rank.0 == Some(heartbeat.bot_id) {
-            rank.1 + 1
-        } else {
-            0
-        };
-        rank = (Some(heartbeat.bot_id), place);
-        let fits = plan.heartbeats_per_agent.is_none_or(|cap| place < cap)
-            && allowed(tx, &heartbeat, plan, now);
-        let above = above.get(&heartbeat.bot_id).copied().unwrap_or_default();
-        marked.extend(fit(&tx.schedules, heartbeat, (fits, above), moments));
-    }
+    let marked = fit_all(&tx.schedules, all, (plan, &above), moments);
     records::save_marked(tx, &marked, now).await
 }
 
@@ -189,38 +142,7 @@ async fn above(tx: &mut Tx, project: ProjectId) -> Result<HashMap<BotId, Above>>
     let rows = tx.rows(sql(ABOVE).bind(project.0)).await?;
     let above = rows.iter().map(|row| {
         let mut c = Cursor::new(row);
-        let bot = BotId(c.take()?);
-        let above = Above {
-            project_paused: c.take()?,
-            switched_off: c.take()?,
-        };
-        Ok((bot, above))
+        Ok((BotId(c.take()?), Above::read(&mut c)?))
     });
     above.collect()
-}
-
-/// Whether the plan allows a heartbeat for what it is, whatever its place.
-pub(super) fn allowed(tx: &Tx, heartbeat: &Heartbeat, plan: &Plan, now: Timestamp) -> bool {
-    let is_local = heartbeat
-        .settings
-        .watch
-        .as_ref()
-        .is_some_and(|watch| watch.tool.is_local());
-    let frequent = match tx.schedules.of(heartbeat) {
-        Ok(schedule) => schedule.check_frequency(plan.minimum_minutes, now).is_err(),
-        Err(_) => false,
-    };
-    !frequent && (plan.local_access || !is_local)
-}
-
-/// Heartbeats that can be read; the others are said in the log and left alone.
-fn readable(found: &[SqliteRow]) -> Vec<Heartbeat> {
-    let read = |row| match rows::heartbeat(&mut Cursor::new(row)) {
-        Ok(heartbeat) => Some(heartbeat),
-        Err(error) => {
-            tracing::error!(%error, "a heartbeat cannot be read");
-            None
-        }
-    };
-    found.iter().filter_map(read).collect()
 }
