@@ -20,6 +20,8 @@ pub struct Hold {
     pub project_id: ProjectId,
     /// The execution.
     pub execution_id: ExecutionId,
+    /// When it was due: which part of the history has its row.
+    pub due_at: Timestamp,
     /// The holder.
     pub node_id: NodeId,
     /// Compared at every write; a later holder has a higher one.

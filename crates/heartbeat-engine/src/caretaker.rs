@@ -1,12 +1,12 @@
 //! Chores that every node may do, because doing them twice does no harm: probes of providers that
-//! are down, pruning of what is older than the plan keeps, and marking what a pause of many heartbeats
-//! left unmarked because its process died.
+//! are down, pruning of what is older than the plan keeps, parts of the history, counting what has
+//! grown, and marking what a pause of many heartbeats left unmarked because its process died.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use heartbeat_domain::bot::Project;
 use heartbeat_store::StoreError;
-use heartbeat_store::verbs::{Reach, SETTLE_MOST, SettleAsk};
+use heartbeat_store::verbs::{HistoryKept, Reach, SETTLE_MOST, SettleAsk, Tended};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Parts;
@@ -21,6 +21,9 @@ const PRUNE_MOST: u32 = 2_000;
 /// How often heartbeats that were left unmarked are looked for.
 const SETTLE_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
+/// How often tables that have grown are looked for.
+const TAKE_STOCK_EVERY: SignedDuration = SignedDuration::from_secs(5);
+
 /// How long whoever set a switch has for marking what is below it.
 const SETTLES_ITSELF: SignedDuration = SignedDuration::from_mins(1);
 
@@ -29,6 +32,7 @@ const SETTLES_ITSELF: SignedDuration = SignedDuration::from_mins(1);
 pub(crate) struct Caretaker {
     pruned_at: AtomicI64,
     settled_at: AtomicI64,
+    stock_taken_at: AtomicI64,
 }
 
 impl Caretaker {
@@ -48,6 +52,11 @@ impl Caretaker {
             let parts = node.parts.clone();
             node.crew
                 .spawn_chore(async move { settle_all(&parts, now).await });
+        }
+        if is_due(&self.stock_taken_at, TAKE_STOCK_EVERY, now) {
+            let parts = node.parts.clone();
+            node.crew
+                .spawn_chore(async move { take_stock(&parts).await });
         }
     }
 }
@@ -90,6 +99,14 @@ async fn probe(parts: &Parts, model: &str) {
     }
 }
 
+async fn take_stock(parts: &Parts) {
+    match parts.store.take_stock().await {
+        Ok(counted) if counted.is_empty() => {}
+        Ok(counted) => tracing::debug!(?counted, "Tables that have grown were counted"),
+        Err(error) => tracing::debug!(%error, "Tables were not counted; they will be"),
+    }
+}
+
 async fn prune_all(parts: &Parts, now: Timestamp) {
     if let Err(error) = prune(parts, now).await {
         tracing::warn!(%error, "Old rows were not pruned; they will be");
@@ -97,16 +114,51 @@ async fn prune_all(parts: &Parts, now: Timestamp) {
 }
 
 async fn prune(parts: &Parts, now: Timestamp) -> Result<(), StoreError> {
-    for project in parts.store.projects().await? {
-        let (steps, rows) = cutoffs(parts, &project, now);
+    let projects = parts.store.projects().await?;
+    let cutoffs: Vec<_> = projects
+        .iter()
+        .map(|project| (project.id, cutoffs(parts, project, now)))
+        .collect();
+    let kept = HistoryKept {
+        steps_from: oldest(cutoffs.iter().map(|(_, (steps, _))| *steps)),
+        rows_from: oldest(cutoffs.iter().map(|(_, (_, rows))| *rows)),
+    };
+    let is_divided = tend_history(parts, kept, now).await?;
+    for (project, (mut steps, mut rows)) in cutoffs {
+        if is_divided {
+            // What is kept longest goes with its month, not row by row.
+            steps = steps.filter(|from| Some(*from) != kept.steps_from);
+            rows = rows.filter(|from| Some(*from) != kept.rows_from);
+        }
         if steps.is_some() || rows.is_some() {
             parts
                 .store
-                .prune(project.id, (steps, rows), PRUNE_MOST)
+                .prune(project, (steps, rows), PRUNE_MOST)
                 .await?;
         }
     }
     Ok(())
+}
+
+/// From when on somebody keeps something; nothing where one keeps all, or where there is nobody.
+fn oldest(cutoffs: impl Iterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
+    cutoffs.min().flatten()
+}
+
+/// Makes parts of the history ahead and drops what nobody keeps; answers whether it has parts.
+async fn tend_history(
+    parts: &Parts,
+    kept: HistoryKept,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    loop {
+        match parts.store.tend_history(kept, now).await? {
+            Tended::Undivided => return Ok(false),
+            Tended::Done => return Ok(true),
+            Tended::Made(part) => tracing::info!(part, "A part of the history was made"),
+            Tended::Dropped(part) => tracing::info!(part, "A part of the history was dropped"),
+        }
+    }
 }
 
 fn cutoffs(

@@ -3,7 +3,8 @@
 //! Invariant: a call that may not be repeated is never `begun` by a second holder.
 
 use heartbeat_domain::claim::Hold;
-use heartbeat_domain::ids::{NodeId, ProjectId};
+use heartbeat_domain::execution::Execution;
+use heartbeat_domain::ids::NodeId;
 use heartbeat_domain::notice::NoticeDraft;
 use heartbeat_domain::step::{Decision, Review, Step, StepKind, StepState, outcome_unknown};
 use heartbeat_domain::tool::Repeat;
@@ -200,10 +201,11 @@ pub(crate) fn late_send(
 }
 
 /// What [`review`] is about, as a hold that nobody has.
-pub(crate) fn nobodys(project_id: ProjectId, ask: &ReviewAsk) -> Hold {
+pub(crate) fn nobodys(execution: &Execution) -> Hold {
     Hold {
-        project_id,
-        execution_id: ask.execution_id,
+        project_id: execution.project_id,
+        execution_id: execution.id,
+        due_at: execution.due_at,
         node_id: NodeId(Uuid::nil()),
         fence: 0,
     }

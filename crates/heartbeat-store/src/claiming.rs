@@ -58,6 +58,7 @@ impl Owners {
         };
         Ok(Claim {
             hold: Hold {
+                due_at: execution.due_at,
                 project_id: execution.project_id,
                 execution_id: execution.id,
                 node_id,

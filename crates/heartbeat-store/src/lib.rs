@@ -17,6 +17,7 @@ mod kill_point;
 mod limits;
 mod marking;
 mod messages;
+mod months;
 mod past;
 pub mod postgres;
 mod progress;

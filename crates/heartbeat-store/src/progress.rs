@@ -237,10 +237,10 @@ impl Progress {
     }
 
     /// Executions of which it changed whether a person has to look at them.
-    pub(crate) fn marked(&self) -> Vec<(ProjectId, ExecutionId, bool)> {
+    pub(crate) fn marked(&self) -> Vec<(&Execution, bool)> {
         let marked = self.marked.iter().filter_map(|(id, needs_review)| {
-            let project_id = self.places.get(id)?.held.execution.project_id;
-            Some((project_id, *id, *needs_review))
+            let place = self.places.get(id)?;
+            Some((&place.held.execution, *needs_review))
         });
         marked.collect()
     }

@@ -10,7 +10,7 @@ const FOLDERS: [&str; 2] = [
 ];
 
 /// What only one of them needs.
-const ALONE: [&str; 6] = [
+const ALONE: [&str; 8] = [
     // A server has no file that a second process must be kept from.
     "serving.rs",
     // A file has one place, no standby, and no address beyond its path.
@@ -18,6 +18,9 @@ const ALONE: [&str; 6] = [
     "url.rs",
     // Whoever works on a file beside its server is seen at the next look.
     "bell.rs",
+    // Only a server divides a table, and finds rows by what it counted.
+    "history.rs",
+    "statistics.rs",
     // No answer is lost between a process and its own file.
     "receipts.rs",
     // What the load program holds the engine against; so far it measures one database.

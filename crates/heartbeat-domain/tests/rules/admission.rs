@@ -22,6 +22,7 @@ fn claim(settings: Settings, trigger: Trigger, due_at: Timestamp) -> Claim {
         hold: Hold {
             project_id: heartbeat.project_id,
             execution_id: execution.id,
+            due_at: execution.due_at,
             node_id: NODE,
             fence: 1,
         },

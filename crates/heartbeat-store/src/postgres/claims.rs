@@ -39,11 +39,12 @@ const UNHELD: &str = concat!(
 );
 
 static TAKE: Batch = Batch::new(
-    "WITH v(project_id, id, holder, started_at) AS (VALUES",
-    4,
+    "WITH v(project_id, id, due_at, holder, started_at) AS (VALUES",
+    5,
     ") UPDATE executions SET holder = v.holder, fence = fence + 1, claimable_at = NULL, \
      started_at = COALESCE(executions.started_at, v.started_at) \
-     FROM v WHERE executions.project_id = v.project_id AND executions.id = v.id",
+     FROM v WHERE executions.project_id = v.project_id AND executions.id = v.id \
+     AND executions.due_at = v.due_at",
 );
 
 static HEARTBEATS: Batch = Batch::new(
@@ -99,7 +100,7 @@ static OPENED: Batch = Batch::new(
 const SET_ASIDE: &str = "UPDATE heartbeats SET claimable_at = NULL, paused_reason = 'internal', \
     paused_since = $3, resumes_at = NULL WHERE project_id = $1 AND id = $2";
 
-const EXISTS: &str = "SELECT 1 FROM executions WHERE project_id = $1 AND id = $2";
+const EXISTS: &str = "SELECT 1 FROM executions WHERE project_id = $1 AND id = $2 AND due_at = $3";
 
 const HELD: &str = "SELECT project_id, id, fence FROM executions WHERE holder = $1";
 
@@ -166,6 +167,7 @@ async fn take_unheld(tx: &mut Tx, ask: ClaimAsk, now: Timestamp) -> Result<Vec<C
         statement
             .bind(row.project_id.0)
             .bind(row.id.0)
+            .bind(ms(row.due_at))
             .bind(ask.node_id.0)
             .bind(ms(now))
     })
@@ -356,7 +358,12 @@ async fn without_doubles(tx: &mut Tx, fires: Vec<Fire>, now: Timestamp) -> Resul
     for fire in fires {
         let row = &fire.execution;
         if tx
-            .find(sql(EXISTS).bind(row.project_id.0).bind(row.id.0))
+            .find(
+                sql(EXISTS)
+                    .bind(row.project_id.0)
+                    .bind(row.id.0)
+                    .bind(ms(row.due_at)),
+            )
             .await?
             .is_some()
         {

@@ -21,38 +21,40 @@ use crate::verbs::Result;
 
 /// Locked before their executions, as everybody does.
 static LOCK: Batch = Batch::new(
-    "WITH v(project_id, id) AS (VALUES",
-    2,
+    "WITH v(project_id, id, due_at) AS (VALUES",
+    3,
     ") SELECT h.id FROM v JOIN executions e ON e.project_id = v.project_id AND e.id = v.id \
-     JOIN heartbeats h ON h.project_id = e.project_id AND h.id = e.heartbeat_id \
+     AND e.due_at = v.due_at JOIN heartbeats h ON h.project_id = e.project_id AND h.id = e.heartbeat_id \
      ORDER BY h.project_id, h.id FOR UPDATE OF h",
 );
 
 /// What is read of heartbeats here is as they were locked: this statement began after that.
 static LOAD: Batch = Batch::new(
-    "WITH v(project_id, id) AS (VALUES",
-    2,
+    "WITH v(project_id, id, due_at) AS (VALUES",
+    3,
     concat!(
         ") SELECT ",
         execution_columns!(),
         ", h.id IS NOT NULL, ",
         heartbeat_columns!(),
         " FROM v JOIN executions e ON e.project_id = v.project_id AND e.id = v.id \
+         AND e.due_at = v.due_at \
          LEFT JOIN heartbeats h ON h.project_id = e.project_id AND h.id = e.heartbeat_id \
          ORDER BY e.project_id, e.id FOR UPDATE OF e"
     ),
 );
 
 static END: Batch = Batch::new(
-    "WITH v(project_id, id, status, reason, response, error_message, credits_charged, \
+    "WITH v(project_id, id, due_at, status, reason, response, error_message, credits_charged, \
      first_due_at, last_due_at, missed_count, finished_at, ended_by) AS (VALUES",
-    12,
+    13,
     ") UPDATE executions SET phase = 'ended', status = v.status, reason = v.reason, \
      response = v.response, error_message = v.error_message, \
      credits_charged = v.credits_charged, first_due_at = v.first_due_at, \
      last_due_at = v.last_due_at, missed_count = v.missed_count, finished_at = v.finished_at, \
      ended_by = v.ended_by, micro_reserved = 0, holder = NULL, claimable_at = NULL \
-     FROM v WHERE executions.project_id = v.project_id AND executions.id = v.id",
+     FROM v WHERE executions.project_id = v.project_id AND executions.id = v.id \
+     AND executions.due_at = v.due_at",
 );
 
 /// Ends executions in the order asked; an answer for each. An error is that of all of them.
@@ -85,6 +87,7 @@ async fn load(tx: &mut Tx, asks: &[&FinishAsk]) -> Result<Desk> {
         statement
             .bind(ask.hold.project_id.0)
             .bind(ask.hold.execution_id.0)
+            .bind(ms(ask.hold.due_at))
     };
     LOCK.rows(tx, asks, bind).await?;
     let found = LOAD.rows(tx, asks, bind).await?;
@@ -137,6 +140,7 @@ async fn write(
         statement
             .bind(row.project_id.0)
             .bind(row.id.0)
+            .bind(ms(row.due_at))
             .bind(row.status.map(|status| status.as_str()))
             .bind(row.reason.map(|reason| reason.as_str()))
             .bind(plain(&row.response))

@@ -9,14 +9,17 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::PostgresStore;
 use super::failure::failure;
 use super::rows::{self, Cursor, execution_columns, ms};
 use super::tx::{Tx, sql};
+use super::{PostgresStore, history};
 use crate::StoreError;
 use crate::error::Thing;
 use crate::past::{self, PAST_RUNS};
-use crate::verbs::{Executions, Listed, LogFilter, LogState, Page, PastRuns, PauseRecord, Result};
+use crate::verbs::{
+    Executions, HistoryKept, Listed, LogFilter, LogState, Page, PastRuns, PauseRecord, Result,
+    Tended,
+};
 
 const ONE: &str = concat!(
     "SELECT ",
@@ -135,6 +138,10 @@ impl Executions for PostgresStore {
         self.write_once(move |tx| Box::pin(prune(tx, project_id, limits, most)))
             .await
     }
+
+    async fn tend_history(&self, kept: HistoryKept, now: Timestamp) -> Result<Tended> {
+        history::tend(self, kept, now).await
+    }
 }
 
 /// An execution of a project.
@@ -234,7 +241,14 @@ async fn prune(
     Ok(gone)
 }
 
-fn first_id(at: Timestamp) -> Uuid {
+/// The smallest id that could have been made at a time.
+pub(super) fn first_id(at: Timestamp) -> Uuid {
     let millis = u128::try_from(ms(at)).unwrap_or(0);
     Uuid::from_u128(millis << 80)
+}
+
+/// When an id was made.
+pub(super) fn time_of(id: ExecutionId) -> Option<Timestamp> {
+    let millis = i64::try_from(id.0.as_u128() >> 80).ok()?;
+    Timestamp::from_millisecond(millis).ok()
 }

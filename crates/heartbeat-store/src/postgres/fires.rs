@@ -28,13 +28,13 @@ const NEXT_CLAIMABLE: &str = "SELECT MIN(at) FROM (\
     SELECT MIN(n.lease_until) FROM nodes n WHERE n.ended_at IS NULL \
     AND EXISTS (SELECT 1 FROM executions e WHERE e.holder = n.id)) AS moments";
 
-const RELEASE: &str = "UPDATE executions SET holder = NULL, claimable_at = $5 \
-    WHERE project_id = $1 AND id = $2 AND holder = $3 AND fence = $4 AND phase = 'running'";
+const RELEASE: &str = "UPDATE executions SET holder = NULL, claimable_at = $6 WHERE project_id = $1 \
+    AND id = $2 AND due_at = $3 AND holder = $4 AND fence = $5 AND phase = 'running'";
 
 const TAKEN: &str = "SELECT 1 FROM executions \
     WHERE project_id = $1 AND heartbeat_id = $2 AND due_at = $3";
 
-const HELD_BY: &str = "SELECT project_id, id, fence FROM executions \
+const HELD_BY: &str = "SELECT project_id, id, due_at, fence FROM executions \
     WHERE holder = $1 ORDER BY created_at, id";
 
 const ASKED_TO_STOP: &str = "SELECT project_id, id, cancel_requested FROM executions \
@@ -43,7 +43,7 @@ const ASKED_TO_STOP: &str = "SELECT project_id, id, cancel_requested FROM execut
 const HELD: &str = concat!(
     "SELECT ",
     execution_columns!(),
-    " FROM executions e WHERE e.project_id = $1 AND e.id = $2 FOR UPDATE OF e"
+    " FROM executions e WHERE e.project_id = $1 AND e.id = $2 AND e.due_at = $3 FOR UPDATE OF e"
 );
 
 #[async_trait]
@@ -126,6 +126,7 @@ impl Fires for PostgresStore {
                 Ok(Hold {
                     project_id: ProjectId(c.take()?),
                     execution_id: ExecutionId(c.take()?),
+                    due_at: c.time()?,
                     node_id,
                     fence: c.take()?,
                 })
@@ -156,7 +157,10 @@ impl Fires for PostgresStore {
 
 /// An execution that `hold` is the current hold of.
 pub(super) async fn held(tx: &mut Tx, hold: &Hold) -> Result<Execution> {
-    let statement = sql(HELD).bind(hold.project_id.0).bind(hold.execution_id.0);
+    let statement = sql(HELD)
+        .bind(hold.project_id.0)
+        .bind(hold.execution_id.0)
+        .bind(ms(hold.due_at));
     let row = tx
         .find(statement)
         .await?
@@ -169,6 +173,7 @@ async fn move_held(tx: &mut Tx, statement: &'static str, hold: Hold, now: Timest
     let statement = sql(statement)
         .bind(hold.project_id.0)
         .bind(hold.execution_id.0)
+        .bind(ms(hold.due_at))
         .bind(hold.node_id.0)
         .bind(hold.fence)
         .bind(ms(now));

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use heartbeat_domain::bot::Bot;
 use heartbeat_domain::budget::{Level, Scope};
-use heartbeat_domain::heartbeat::{Heartbeat, HeartbeatChange, Settings, Standing, billing_period};
+use heartbeat_domain::heartbeat::{
+    Heartbeat, HeartbeatChange, OpenRun, Settings, Standing, billing_period,
+};
 use heartbeat_domain::ids::{BotId, ExecutionId, MemberId, ProjectId};
 use heartbeat_domain::plan::Plan;
 use heartbeat_domain::reason::Reason;
@@ -74,8 +76,8 @@ const SETTINGS: &str = "UPDATE heartbeats SET label = $4, prompt = $5, run_model
 
 const DELETE: &str = "DELETE FROM heartbeats WHERE project_id = $1 AND bot_id = $2 AND id = $3";
 
-const ASK_TO_STOP: &str = "UPDATE executions SET cancel_requested = COALESCE(cancel_requested, $3) \
-    WHERE project_id = $1 AND id = $2 AND phase <> 'ended'";
+const ASK_TO_STOP: &str = "UPDATE executions SET cancel_requested = COALESCE(cancel_requested, $4) \
+    WHERE project_id = $1 AND id = $2 AND due_at = $3 AND phase <> 'ended'";
 
 #[async_trait]
 impl Heartbeats for PostgresStore {
@@ -405,7 +407,7 @@ pub(super) async fn delete_found(tx: &mut Tx, before: &Heartbeat, now: Timestamp
     rollups::add(tx, counted).await?;
     records::write_standstills(tx, &[Standstill::of_deleted(before, now)]).await?;
     if let Some(open) = before.open {
-        ask_to_stop(tx, before.project_id, open.execution_id, Reason::Deleted).await?;
+        ask_to_stop(tx, before.project_id, open, Reason::Deleted).await?;
     }
     let (project, bot) = (before.project_id.0, before.bot_id.0);
     tx.write(sql(DELETE).bind(project).bind(bot).bind(before.id.0))
@@ -418,7 +420,7 @@ async fn cancel(tx: &mut Tx, key: HeartbeatKey, reason: Reason) -> Result<Execut
     let open = heartbeat
         .open
         .ok_or(StoreError::NotFound(Thing::Execution))?;
-    match ask_to_stop(tx, key.project_id, open.execution_id, reason).await? {
+    match ask_to_stop(tx, key.project_id, open, reason).await? {
         0 => Err(StoreError::NotFound(Thing::Execution)),
         _ => Ok(open.execution_id),
     }
@@ -427,13 +429,14 @@ async fn cancel(tx: &mut Tx, key: HeartbeatKey, reason: Reason) -> Result<Execut
 async fn ask_to_stop(
     tx: &mut Tx,
     project: ProjectId,
-    id: ExecutionId,
+    open: OpenRun,
     reason: Reason,
 ) -> Result<u64> {
     tx.write(
         sql(ASK_TO_STOP)
             .bind(project.0)
-            .bind(id.0)
+            .bind(open.execution_id.0)
+            .bind(ms(open.due_at))
             .bind(reason.as_str()),
     )
     .await

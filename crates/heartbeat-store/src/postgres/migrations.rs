@@ -50,6 +50,7 @@ migrations! {
     24 "0024_operators" Nothing,
     25 "0025_receipts" Nothing,
     26 "0026_switches" Nothing,
+    27 "0027_history_by_month" Nothing,
 }
 
 /// Whether our first table is there, and any other: both as of one moment, since another node may be
@@ -64,6 +65,10 @@ const WIDEN: &str = "ALTER TABLE migrations ADD COLUMN IF NOT EXISTS needs BIGIN
 const SAYS: &str = "SELECT COUNT(*) FROM information_schema.columns \
     WHERE table_schema = current_schema() AND table_name = 'migrations' AND column_name = 'needs'";
 const LOCK: &str = "LOCK TABLE migrations IN ACCESS EXCLUSIVE MODE";
+/// A large table takes its time, and so may the node that these wait for; rows that verbs have locked
+/// are waited for as long as ever.
+const PATIENTLY: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+const AS_EVER: &str = "SET LOCAL lock_timeout TO DEFAULT";
 const VERSION: &str = "SELECT COALESCE(MAX(number), 0) FROM migrations";
 const NEEDS: &str = "SELECT MAX(needs) FROM migrations";
 const RECORD: &str = "INSERT INTO migrations (number, name, needs) VALUES ($1, $2, $3)";
@@ -133,7 +138,9 @@ async fn needs(conn: &mut PgConnection) -> Result<Option<i64>> {
 }
 
 async fn apply(conn: &mut PgConnection) -> Result<()> {
+    run(conn, PATIENTLY).await?;
     run(conn, LOCK).await?;
+    run(conn, AS_EVER).await?;
     run(conn, WIDEN).await?;
     // Another node may have migrated between the look and the lock.
     let version = version(conn).await?;

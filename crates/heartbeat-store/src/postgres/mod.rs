@@ -18,6 +18,7 @@ mod executions;
 mod failure;
 mod fires;
 mod heartbeats;
+mod history;
 mod journal;
 mod migrations;
 mod nodes;
@@ -30,6 +31,7 @@ mod sealing;
 mod servers;
 mod settling;
 mod standing;
+mod statistics;
 mod stats;
 mod steps;
 #[cfg(feature = "testing")]

@@ -161,99 +161,6 @@ CREATE TABLE pauses (
 
 CREATE UNIQUE INDEX pauses_open ON pauses USING btree (project_id, heartbeat_id) WHERE (ended_at IS NULL);
 
-CREATE TABLE executions (
-    project_id uuid NOT NULL,
-    id uuid NOT NULL,
-    bot_id uuid NOT NULL,
-    heartbeat_id uuid,
-    member_id uuid,
-    kind text NOT NULL,
-    triggered_by text NOT NULL,
-    due_at bigint NOT NULL,
-    phase text NOT NULL,
-    status text,
-    reason text,
-    prompt text NOT NULL,
-    response text NOT NULL,
-    error_message text,
-    tokens_used bigint NOT NULL,
-    micro_spent bigint NOT NULL,
-    micro_reserved bigint NOT NULL,
-    credits_charged bigint NOT NULL,
-    first_due_at bigint,
-    last_due_at bigint,
-    missed_count bigint,
-    missed_reason text NOT NULL,
-    needs_review boolean NOT NULL,
-    cancel_requested text,
-    fence bigint NOT NULL,
-    holder uuid,
-    ended_by uuid,
-    claimable_at bigint,
-    created_at bigint NOT NULL,
-    started_at bigint,
-    finished_at bigint,
-    CONSTRAINT executions_phase_is_known CHECK ((phase = ANY (ARRAY['running'::text, 'waiting'::text, 'ended'::text]))),
-    CONSTRAINT executions_status_is_known CHECK (((status IS NULL) OR (status = ANY (ARRAY['success'::text, 'error'::text, 'skipped'::text, 'cancelled'::text])))),
-    CONSTRAINT executions_ended_have_a_status CHECK (((phase = 'ended'::text) = (status IS NOT NULL))),
-    CONSTRAINT executions_ended_have_an_end CHECK (((phase = 'ended'::text) = (finished_at IS NOT NULL))),
-    CONSTRAINT executions_ended_are_let_go CHECK (((phase <> 'ended'::text) OR ((holder IS NULL) AND (claimable_at IS NULL)))),
-    CONSTRAINT executions_are_held_or_claimable CHECK (((holder IS NULL) OR (claimable_at IS NULL))),
-    CONSTRAINT executions_range_is_whole CHECK ((((first_due_at IS NULL) = (missed_count IS NULL)) AND ((last_due_at IS NULL) = (missed_count IS NULL)))),
-    CONSTRAINT executions_skipped_cost_nothing CHECK (((status <> 'skipped'::text) OR (credits_charged = 0))),
-    CONSTRAINT executions_amounts_are_not_negative CHECK (((tokens_used >= 0) AND (micro_spent >= 0) AND (micro_reserved >= 0) AND (credits_charged >= 0))),
-    CONSTRAINT executions_pkey PRIMARY KEY (project_id, id),
-    CONSTRAINT executions_fire_key UNIQUE (project_id, heartbeat_id, due_at)
-);
-
-CREATE INDEX executions_held ON executions USING btree (holder) WHERE (holder IS NOT NULL);
-
-CREATE INDEX executions_claimable ON executions USING btree (claimable_at) WHERE (claimable_at IS NOT NULL);
-
-CREATE INDEX executions_asked_to_stop ON executions USING btree (holder) WHERE ((holder IS NOT NULL) AND (cancel_requested IS NOT NULL));
-
-CREATE INDEX executions_by_bot ON executions USING btree (project_id, bot_id, created_at, id);
-
-CREATE INDEX executions_to_review ON executions USING btree (project_id, created_at, id) WHERE needs_review;
-
-CREATE TABLE steps (
-    project_id uuid NOT NULL,
-    execution_id uuid NOT NULL,
-    seq bigint NOT NULL,
-    attempt bigint NOT NULL,
-    kind text NOT NULL,
-    state text NOT NULL,
-    name text NOT NULL,
-    intent text NOT NULL,
-    result text,
-    notes text NOT NULL,
-    effect_id text,
-    tokens bigint NOT NULL,
-    max_tokens bigint NOT NULL,
-    micro_reserved bigint NOT NULL,
-    micro_input_bound bigint NOT NULL,
-    micro_charged bigint NOT NULL,
-    fence bigint NOT NULL,
-    begun_at bigint NOT NULL,
-    ended_at bigint,
-    repeat text,
-    within_ms bigint,
-    settles_at bigint,
-    late_sent_at bigint,
-    decision text,
-    decided_by text,
-    decided_at bigint,
-    CONSTRAINT steps_kind_is_known CHECK ((kind = ANY (ARRAY['request'::text, 'turn'::text, 'call'::text]))),
-    CONSTRAINT steps_state_is_known CHECK ((state = ANY (ARRAY['begun'::text, 'done'::text, 'failed'::text, 'lost_turn'::text, 'outcome_unknown'::text]))),
-    CONSTRAINT steps_begun_have_no_end CHECK (((state = 'begun'::text) = (ended_at IS NULL))),
-    CONSTRAINT steps_reserve_only_while_begun CHECK (((state = 'begun'::text) OR (micro_reserved = 0))),
-    CONSTRAINT steps_pkey PRIMARY KEY (project_id, execution_id, seq, attempt),
-    CONSTRAINT steps_repeat_is_known CHECK ((repeat = ANY (ARRAY['safe'::text, 'by_effect_id'::text, 'never'::text]))),
-    CONSTRAINT steps_within_is_not_negative CHECK ((within_ms >= 0)),
-    CONSTRAINT steps_decision_is_known CHECK ((decision = ANY (ARRAY['done'::text, 'not_done'::text]))),
-    CONSTRAINT steps_decision_is_signed CHECK ((((decision IS NULL) = (decided_at IS NULL)) AND ((decision IS NULL) = (decided_by IS NULL))))
-);
-
 CREATE TABLE rollups (
     project_id uuid NOT NULL,
     bot_id uuid NOT NULL,
@@ -393,3 +300,100 @@ CREATE TABLE receipts (
     id uuid NOT NULL,
     CONSTRAINT receipts_pkey PRIMARY KEY (id)
 );
+
+CREATE TABLE executions (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    bot_id uuid NOT NULL,
+    heartbeat_id uuid,
+    member_id uuid,
+    kind text NOT NULL,
+    triggered_by text NOT NULL,
+    due_at bigint NOT NULL,
+    phase text NOT NULL,
+    status text,
+    reason text,
+    prompt text NOT NULL,
+    response text NOT NULL,
+    error_message text,
+    tokens_used bigint NOT NULL,
+    micro_spent bigint NOT NULL,
+    micro_reserved bigint NOT NULL,
+    credits_charged bigint NOT NULL,
+    first_due_at bigint,
+    last_due_at bigint,
+    missed_count bigint,
+    missed_reason text NOT NULL,
+    needs_review boolean NOT NULL,
+    cancel_requested text,
+    fence bigint NOT NULL,
+    holder uuid,
+    ended_by uuid,
+    claimable_at bigint,
+    created_at bigint NOT NULL,
+    started_at bigint,
+    finished_at bigint,
+    CONSTRAINT executions_pkey PRIMARY KEY (project_id, id, due_at),
+    CONSTRAINT executions_fire_key UNIQUE (project_id, heartbeat_id, due_at),
+    CONSTRAINT executions_amounts_are_not_negative CHECK (((tokens_used >= 0) AND (micro_spent >= 0) AND (micro_reserved >= 0) AND (credits_charged >= 0))),
+    CONSTRAINT executions_are_held_or_claimable CHECK (((holder IS NULL) OR (claimable_at IS NULL))),
+    CONSTRAINT executions_ended_are_let_go CHECK (((phase <> 'ended'::text) OR ((holder IS NULL) AND (claimable_at IS NULL)))),
+    CONSTRAINT executions_ended_have_a_status CHECK (((phase = 'ended'::text) = (status IS NOT NULL))),
+    CONSTRAINT executions_ended_have_an_end CHECK (((phase = 'ended'::text) = (finished_at IS NOT NULL))),
+    CONSTRAINT executions_phase_is_known CHECK ((phase = ANY (ARRAY['running'::text, 'waiting'::text, 'ended'::text]))),
+    CONSTRAINT executions_range_is_whole CHECK ((((first_due_at IS NULL) = (missed_count IS NULL)) AND ((last_due_at IS NULL) = (missed_count IS NULL)))),
+    CONSTRAINT executions_skipped_cost_nothing CHECK (((status <> 'skipped'::text) OR (credits_charged = 0))),
+    CONSTRAINT executions_status_is_known CHECK (((status IS NULL) OR (status = ANY (ARRAY['success'::text, 'error'::text, 'skipped'::text, 'cancelled'::text]))))
+) PARTITION BY RANGE (due_at);
+
+CREATE TABLE executions_other PARTITION OF executions DEFAULT;
+
+CREATE INDEX executions_held ON ONLY public.executions USING btree (holder) WHERE (holder IS NOT NULL);
+
+CREATE INDEX executions_claimable ON ONLY public.executions USING btree (claimable_at) WHERE (claimable_at IS NOT NULL);
+
+CREATE INDEX executions_asked_to_stop ON ONLY public.executions USING btree (holder) WHERE ((holder IS NOT NULL) AND (cancel_requested IS NOT NULL));
+
+CREATE INDEX executions_by_bot ON ONLY public.executions USING btree (project_id, bot_id, created_at, id);
+
+CREATE INDEX executions_to_review ON ONLY public.executions USING btree (project_id, created_at, id) WHERE needs_review;
+
+CREATE TABLE steps (
+    project_id uuid NOT NULL,
+    execution_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    attempt bigint NOT NULL,
+    kind text NOT NULL,
+    state text NOT NULL,
+    name text NOT NULL,
+    intent text NOT NULL,
+    result text,
+    notes text NOT NULL,
+    effect_id text,
+    tokens bigint NOT NULL,
+    max_tokens bigint NOT NULL,
+    micro_reserved bigint NOT NULL,
+    micro_input_bound bigint NOT NULL,
+    micro_charged bigint NOT NULL,
+    fence bigint NOT NULL,
+    begun_at bigint NOT NULL,
+    ended_at bigint,
+    repeat text,
+    within_ms bigint,
+    settles_at bigint,
+    late_sent_at bigint,
+    decision text,
+    decided_by text,
+    decided_at bigint,
+    CONSTRAINT steps_pkey PRIMARY KEY (project_id, execution_id, seq, attempt),
+    CONSTRAINT steps_begun_have_no_end CHECK (((state = 'begun'::text) = (ended_at IS NULL))),
+    CONSTRAINT steps_decision_is_known CHECK ((decision = ANY (ARRAY['done'::text, 'not_done'::text]))),
+    CONSTRAINT steps_decision_is_signed CHECK ((((decision IS NULL) = (decided_at IS NULL)) AND ((decision IS NULL) = (decided_by IS NULL)))),
+    CONSTRAINT steps_kind_is_known CHECK ((kind = ANY (ARRAY['request'::text, 'turn'::text, 'call'::text]))),
+    CONSTRAINT steps_repeat_is_known CHECK ((repeat = ANY (ARRAY['safe'::text, 'by_effect_id'::text, 'never'::text]))),
+    CONSTRAINT steps_reserve_only_while_begun CHECK (((state = 'begun'::text) OR (micro_reserved = 0))),
+    CONSTRAINT steps_state_is_known CHECK ((state = ANY (ARRAY['begun'::text, 'done'::text, 'failed'::text, 'lost_turn'::text, 'outcome_unknown'::text]))),
+    CONSTRAINT steps_within_is_not_negative CHECK ((within_ms >= 0))
+) PARTITION BY RANGE (execution_id);
+
+CREATE TABLE steps_other PARTITION OF steps DEFAULT;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::failure::failure;
 use super::rows::Cursor;
 use super::tx::sql;
-use super::{PostgresStore, bots};
+use super::{PostgresStore, bots, statistics};
 use crate::sums::Sums;
 use crate::verbs::{BotRef, Result, Stats, StatsSummary};
 
@@ -53,5 +53,9 @@ impl Stats for PostgresStore {
             .await;
         let active = active.map_err(|error| failure(&error))?;
         sums.summary(Cursor::new(&active).count()?)
+    }
+
+    async fn take_stock(&self) -> Result<Vec<String>> {
+        statistics::take_stock(self).await
     }
 }

@@ -1,5 +1,6 @@
 //! Steps as rows: read all of an execution's, written many at a time.
 
+use heartbeat_domain::execution::Execution;
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
 use heartbeat_domain::tool::Repeat;
 use serde_json::Value;
@@ -45,10 +46,11 @@ static CHANGE: Batch = Batch::new(
 );
 
 static MARK: Batch = Batch::new(
-    "WITH v(project_id, id, needs_review) AS (VALUES",
-    3,
+    "WITH v(project_id, id, due_at, needs_review) AS (VALUES",
+    4,
     ") UPDATE executions SET needs_review = v.needs_review FROM v \
-     WHERE executions.project_id = v.project_id AND executions.id = v.id",
+     WHERE executions.project_id = v.project_id AND executions.id = v.id \
+     AND executions.due_at = v.due_at",
 );
 
 const ALL: &str = concat!(
@@ -119,9 +121,10 @@ pub(super) async fn change(tx: &mut Tx, rows: &[StepRow<'_>]) -> Result<()> {
 }
 
 /// Writes of which executions a person has to look at.
-pub(super) async fn mark(tx: &mut Tx, rows: &[(ProjectId, ExecutionId, bool)]) -> Result<()> {
-    MARK.write(tx, rows, |statement, (project, id, needs_review)| {
-        statement.bind(project.0).bind(id.0).bind(*needs_review)
+pub(super) async fn mark(tx: &mut Tx, rows: &[(&Execution, bool)]) -> Result<()> {
+    MARK.write(tx, rows, |statement, (row, needs_review)| {
+        let statement = statement.bind(row.project_id.0).bind(row.id.0);
+        statement.bind(ms(row.due_at)).bind(*needs_review)
     })
     .await
     .map(drop)

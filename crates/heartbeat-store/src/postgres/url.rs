@@ -50,6 +50,14 @@ fn limited(parsed: PgConnectOptions, options: OpenOptions) -> PgConnectOptions {
     let limits = [
         ("statement_timeout", limit(options.statement_timeout)),
         ("lock_timeout", limit(options.lock_timeout)),
+        // A plan made for the values of one run looks cheaper, since it sees one month only; but it
+        // is made anew for each run, which costs more than the run.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
+        // Every statement finds its rows by a key. A table that was empty when a plan was made would
+        // be read from end to end until somebody counts it.
+        ("enable_seqscan", "off".to_owned()),
+        ("enable_hashjoin", "off".to_owned()),
+        ("enable_mergejoin", "off".to_owned()),
         // A node that was frozen in a transaction must not hold what it locked.
         (
             "idle_in_transaction_session_timeout",

@@ -34,7 +34,7 @@ const RELEASE: &str = "UPDATE executions SET holder = NULL, claimable_at = $5 \
 const TAKEN: &str = "SELECT 1 FROM executions \
     WHERE project_id = $1 AND heartbeat_id = $2 AND due_at = $3";
 
-const HELD_BY: &str = "SELECT project_id, id, fence FROM executions \
+const HELD_BY: &str = "SELECT project_id, id, due_at, fence FROM executions \
     WHERE holder = $1 ORDER BY created_at, id";
 
 const ASKED_TO_STOP: &str = "SELECT project_id, id, cancel_requested FROM executions \
@@ -118,6 +118,7 @@ impl Fires for SqliteStore {
                 Ok(Hold {
                     project_id: ProjectId(c.take()?),
                     execution_id: ExecutionId(c.take()?),
+                    due_at: c.time()?,
                     node_id,
                     fence: c.take()?,
                 })

@@ -150,7 +150,8 @@ async fn review(
     ask: ReviewAsk,
     now: Timestamp,
 ) -> Result<Step> {
-    let hold = calling::nobodys(project_id, &ask);
+    let execution = executions::find(tx.conn(), project_id, ask.execution_id).await?;
+    let hold = calling::nobodys(&execution);
     let mut at = progress::load(tx, &[about(&hold, ask.seq)]).await?;
     let steps = steps::of(tx.conn(), project_id, ask.execution_id).await?;
     let step = calling::review(&mut at, &hold, (&ask, &steps), now)?;

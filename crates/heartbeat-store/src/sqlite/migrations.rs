@@ -50,6 +50,7 @@ migrations! {
     24 "0024_operators" Nothing,
     25 "0025_receipts" Nothing,
     26 "0026_switches" Nothing,
+    27 "0027_history_by_month" Nothing,
 }
 
 const TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'";

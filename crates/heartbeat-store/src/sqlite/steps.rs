@@ -1,5 +1,6 @@
 //! Steps as rows: read all of an execution's, written many at a time.
 
+use heartbeat_domain::execution::Execution;
 use heartbeat_domain::ids::{ExecutionId, ProjectId};
 use heartbeat_domain::tool::Repeat;
 use serde_json::Value;
@@ -119,9 +120,10 @@ pub(super) async fn change(tx: &mut Tx, rows: &[StepRow<'_>]) -> Result<()> {
 }
 
 /// Writes of which executions a person has to look at.
-pub(super) async fn mark(tx: &mut Tx, rows: &[(ProjectId, ExecutionId, bool)]) -> Result<()> {
-    MARK.write(tx, rows, |statement, (project, id, needs_review)| {
-        statement.bind(project.0).bind(id.0).bind(*needs_review)
+pub(super) async fn mark(tx: &mut Tx, rows: &[(&Execution, bool)]) -> Result<()> {
+    MARK.write(tx, rows, |statement, (row, needs_review)| {
+        let statement = statement.bind(row.project_id.0).bind(row.id.0);
+        statement.bind(*needs_review)
     })
     .await
     .map(drop)

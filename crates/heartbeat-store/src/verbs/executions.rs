@@ -71,6 +71,28 @@ pub struct PastRuns {
     pub last: Option<PastRun>,
 }
 
+/// From when on somebody still keeps what the history has; nothing where somebody keeps it for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistoryKept {
+    /// Steps of executions.
+    pub steps_from: Option<Timestamp>,
+    /// Executions.
+    pub rows_from: Option<Timestamp>,
+}
+
+/// What [`Executions::tend_history`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tended {
+    /// This database does not divide the history; rows are deleted one by one.
+    Undivided,
+    /// Nothing was to be done.
+    Done,
+    /// A part was made, of this name.
+    Made(String),
+    /// A part was dropped with all that was in it, of this name.
+    Dropped(String),
+}
+
 /// Executions, for those who read.
 #[async_trait]
 pub trait Executions: Send + Sync {
@@ -113,4 +135,15 @@ pub trait Executions: Send + Sync {
         (steps_before, rows_before): (Option<Timestamp>, Option<Timestamp>),
         most: u32,
     ) -> Result<u64>;
+
+    /// Where the history is divided into months: makes one that is missing, from the present one to
+    /// three ahead, or one of which there are rows; or drops one that ended a day before anybody still
+    /// keeps of it and of which nothing is open or, of steps, waits for a person's word. One at a time:
+    /// the caller comes again until there is nothing to be done. Idempotent: what is there is not made
+    /// again.
+    ///
+    /// `Unavailable` where others are at work on the table for too long; nothing has happened then.
+    async fn tend_history(&self, _kept: HistoryKept, _now: Timestamp) -> Result<Tended> {
+        Ok(Tended::Undivided)
+    }
 }

@@ -70,6 +70,7 @@ group! { executions:
     logs_are_filtered_newest_first_and_open_ones_only_if_asked,
     a_thread_holds_what_was_said_and_the_last_run_is_not_a_skip,
     pruning_takes_what_is_old_and_leaves_what_is_open,
+    tending_the_history_moves_no_row_and_ends_nothing,
 }
 
 group! { fires:

@@ -9,6 +9,8 @@ mod files;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod lost_answers;
 #[cfg(test)]
 mod migrations;

@@ -33,12 +33,14 @@ pub(crate) async fn of_file(path: &Path) -> String {
 }
 
 /// Tables with their columns and constraints, and what indexes there are beside those.
-const TABLES: &str = "SELECT c.relname::TEXT, string_agg(a.attname || ' ' \
+const TABLES: &str = "SELECT c.relname::TEXT, \
+    COALESCE(' PARTITION BY ' || pg_get_partkeydef(c.oid), ''), string_agg(a.attname || ' ' \
     || format_type(a.atttypid, a.atttypmod) \
     || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END \
     || CASE a.attidentity WHEN 'a' THEN ' GENERATED ALWAYS AS IDENTITY' ELSE '' END, \
     E',\\n    ' ORDER BY a.attnum) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') \
+    AND NOT c.relispartition \
     AND a.attnum > 0 AND NOT a.attisdropped GROUP BY c.oid, c.relname ORDER BY c.oid";
 const CONSTRAINTS: &str = "SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
     WHERE conrelid = $1::regclass AND contype <> 'n' ORDER BY oid";
@@ -47,17 +49,27 @@ const INDEXES: &str = "SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i \
     AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid) \
     ORDER BY i.indexrelid";
 
+/// Parts of tables: theirs is what their table has.
+const PARTS: &str = "SELECT 'CREATE TABLE ' || c.relname || ' PARTITION OF ' \
+    || i.inhparent::regclass::TEXT || ' ' || pg_get_expr(c.relpartbound, c.oid) \
+    FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid \
+    WHERE i.inhparent = $1::regclass AND c.relkind = 'r' ORDER BY c.oid";
+
 /// The same of a database of a server.
 pub(crate) async fn of_database(url: &str) -> String {
     let mut conn = PgConnection::connect(url).await.unwrap();
-    let tables: Vec<(String, String)> = sqlx::query_as(TABLES).fetch_all(&mut conn).await.unwrap();
+    let tables: Vec<(String, String, String)> =
+        sqlx::query_as(TABLES).fetch_all(&mut conn).await.unwrap();
     let mut text = Vec::new();
-    for (name, columns) in tables {
+    for (name, divided, columns) in tables {
         let mut table = format!("CREATE TABLE {name} (\n    {columns}");
         for constraint in strings(&mut conn, CONSTRAINTS, &name).await {
             table.push_str(&format!(",\n    CONSTRAINT {constraint}"));
         }
-        text.push(format!("{table}\n);\n"));
+        text.push(format!("{table}\n){divided};\n"));
+        for part in strings(&mut conn, PARTS, &name).await {
+            text.push(format!("{part};\n"));
+        }
         for index in strings(&mut conn, INDEXES, &name).await {
             text.push(format!("{};\n", index.replace(" ON public.", " ON ")));
         }

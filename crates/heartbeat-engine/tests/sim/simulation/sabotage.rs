@@ -178,6 +178,7 @@ async fn double(db: &Db, held: &Claim, node_id: NodeId, due_at: Timestamp) -> Cl
     let mut double = held.clone();
     double.hold = Hold {
         execution_id: id,
+        due_at,
         node_id,
         fence: 1,
         ..held.hold

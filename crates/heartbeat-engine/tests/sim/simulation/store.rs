@@ -20,11 +20,11 @@ use heartbeat_domain::tool_server::{ToolDecision, ToolServerChange};
 use heartbeat_store::StoreError;
 use heartbeat_store::verbs::{
     Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure,
-    CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
-    Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PastRuns,
-    PauseRecord, Reach, Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled, Stats,
-    StatsSummary, StopRequest, ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord,
-    UsageAsk, UsageSummary, Visit,
+    CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, HistoryKept,
+    Intent, Journal, Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page,
+    PastRuns, PauseRecord, Reach, Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled,
+    Stats, StatsSummary, StopRequest, Tended, ToolServerKey, ToolServers, TriggerAsk, TurnIntent,
+    TurnRecord, UsageAsk, UsageSummary, Visit,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -421,6 +421,7 @@ gated!(Executions [
     pauses(project_id: ProjectId, heartbeat_id: HeartbeatId, within: (Timestamp, Timestamp))
         -> Vec<PauseRecord>,
     prune(project_id: ProjectId, before: (Option<Timestamp>, Option<Timestamp>), most: u32) -> u64,
+    tend_history(kept: HistoryKept, now: Timestamp) -> Tended,
 ] {});
 
 gated!(Outbox [
@@ -454,6 +455,7 @@ gated!(Credits [
 
 gated!(Stats [
     stats(project_id: ProjectId, bot_id: BotId, days: u32, now: Timestamp) -> StatsSummary,
+    take_stock() -> Vec<String>,
 ] {});
 
 impl SimStore {

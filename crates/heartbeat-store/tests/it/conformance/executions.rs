@@ -1,7 +1,7 @@
 //! Reading the record, and pruning it.
 
 use heartbeat_domain::execution::{Ending, Outcome, Phase, Status};
-use heartbeat_store::verbs::{LogFilter, LogState, Page};
+use heartbeat_store::verbs::{HistoryKept, LogFilter, LogState, Page, Tended};
 use serde_json::json;
 
 use crate::world::{PAGE, World, failure, minute};
@@ -160,4 +160,42 @@ pub(crate) async fn pruning_takes_what_is_old_and_leaves_what_is_open(w: &World)
     w.finish(&open.hold, Outcome::Success, minute(91))
         .await
         .unwrap();
+}
+
+pub(crate) async fn tending_the_history_moves_no_row_and_ends_nothing(w: &World) {
+    w.every(30, minute(0)).await;
+    let node = w.node(minute(0)).await;
+    w.renew(node, minute(30)).await;
+    let first = w.claim_one(node, minute(30)).await.hold;
+    let store = &w.store;
+    store
+        .open_journal(&first, &json!(1), minute(30))
+        .await
+        .unwrap();
+    w.finish(&first, Outcome::Success, minute(31))
+        .await
+        .unwrap();
+    w.renew(node, minute(60)).await;
+    let open = w.claim_one(node, minute(60)).await.hold;
+    store
+        .open_journal(&open, &json!(1), minute(60))
+        .await
+        .unwrap();
+    let (rows, mut tended) = (w.ended().await, 0);
+    loop {
+        let kept = HistoryKept::default();
+        match store.tend_history(kept, minute(61)).await.unwrap() {
+            Tended::Done | Tended::Undivided => break,
+            Tended::Made(_) => tended += 1,
+            Tended::Dropped(part) => panic!("{part} went, though all is kept"),
+        }
+        assert!(tended < 100, "it does not end");
+    }
+    assert_eq!(w.ended().await, rows);
+    let steps = store.steps(w.project.id, first.execution_id).await.unwrap();
+    assert_eq!(steps.len(), 1);
+    let steps = store.take_over(&open, minute(62)).await.unwrap();
+    assert_eq!(steps.len(), 1);
+    w.finish(&open, Outcome::Success, minute(63)).await.unwrap();
+    assert_eq!(w.ended().await.len(), 2);
 }

@@ -22,11 +22,11 @@ use heartbeat_domain::tool::{ListedTool, ToolServer};
 use heartbeat_domain::tool_server::{ToolDecision, ToolServerChange};
 use heartbeat_store::verbs::{
     Access, Attempt, BotRef, Bots, CallIntent, CallRecord, Channel, ClaimAsk, Configure,
-    CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, Intent, Journal,
-    Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page, PastRuns,
-    PauseRecord, Reach, Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled, Stats,
-    StatsSummary, StopRequest, ToolServerKey, ToolServers, TriggerAsk, TurnIntent, TurnRecord,
-    UsageAsk, UsageSummary, Visit,
+    CreditEntry, Credits, Delivery, Executions, Fires, HeartbeatKey, Heartbeats, HistoryKept,
+    Intent, Journal, Key, Listed, LogFilter, NewToolServer, Notice, NoticeFilter, Outbox, Page,
+    PastRuns, PauseRecord, Reach, Reachable, Result, ReviewAsk, SecretHash, SettleAsk, Settled,
+    Stats, StatsSummary, StopRequest, Tended, ToolServerKey, ToolServers, TriggerAsk, TurnIntent,
+    TurnRecord, UsageAsk, UsageSummary, Visit,
 };
 use heartbeat_store::{Store, StoreError};
 use heartbeat_testkit::losing_way::LosingWay;
@@ -197,6 +197,7 @@ group!(Executions, EXECUTIONS
     writes [
         prune(project_id: ProjectId, before: (Option<Timestamp>, Option<Timestamp>), most: u32)
             -> u64,
+        tend_history(kept: HistoryKept, now: Timestamp) -> Tended,
     ]
     passes [
         execution(project_id: ProjectId, id: ExecutionId) -> Execution,
@@ -257,6 +258,7 @@ group!(Stats, STATS
     writes []
     passes [
         stats(project_id: ProjectId, bot_id: BotId, days: u32, now: Timestamp) -> StatsSummary,
+        take_stock() -> Vec<String>,
     ]
 );
 

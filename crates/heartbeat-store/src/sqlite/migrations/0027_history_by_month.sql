@@ -1,0 +1,2 @@
+-- Differs: a file has no parts of a table. What nobody keeps any more is deleted row by row, and the
+-- schema stays as it is.
