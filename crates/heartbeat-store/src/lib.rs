@@ -12,6 +12,7 @@ mod credits;
 mod desk;
 mod entries;
 mod error;
+mod gathering;
 mod journaling;
 mod kill_point;
 mod limits;

@@ -5,22 +5,22 @@
 //! nothing and so waits for no disk. Whoever listens has a connection for it, and now and then says
 //! something to itself: behind a pooler in transaction mode nothing would ever come back.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::PgListener;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::failure::failure;
 use super::tx::sql;
 use super::{OpenOptions, Writers};
 use crate::StoreError;
-use crate::bell::{Bell, Heard, LINE_MAX};
+use crate::bell::{Bell, Heard};
+use crate::gathering::{GAP, Gathered, OPENING};
 use crate::verbs::Result;
 
 const CHANNEL: &str = "heartbeat";
@@ -31,23 +31,11 @@ const SAY: &str = "SELECT pg_notify('heartbeat', said) FROM unnest($1::TEXT[]) A
 /// At most one statement in this time.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// The server takes less than 8,000 bytes at once.
-const PAYLOAD_MAX: usize = 7_900;
-
-/// What may gather; more than any look-on needs.
-const GATHERED_MAX: usize = 256 * 1024;
-
 /// Lines that wait for whoever listens.
 const HEARD_MAX: usize = 4_096;
 
 /// The shortest and the longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-
-/// The line that tells of a gap.
-const GAP: &str = "!";
-
-/// What processes of this version begin with, before their name.
-const OPENING: &str = "1 ";
 
 /// The way to the other processes of a database.
 #[derive(Debug)]
@@ -128,88 +116,6 @@ impl Bell for PostgresBell {
 
     async fn say_the_rest(&self) {
         let _ = self.mouth().say().await;
-    }
-}
-
-/// What waits to be said.
-#[derive(Debug, Default)]
-struct Gathered {
-    lines: Mutex<Lines>,
-    /// Told when there is something.
-    some: Notify,
-    /// Held while something is being said: whoever wants to end waits for that.
-    speaking: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct Lines {
-    all: Vec<String>,
-    /// Their bytes, line breaks included.
-    bytes: usize,
-    /// Those of which one is enough.
-    once: HashSet<&'static str>,
-    /// Whether something was dropped.
-    gap: bool,
-    /// Whether something is to be said though there is nothing to say.
-    echo: bool,
-}
-
-impl Gathered {
-    fn lock(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, line: String) {
-        let mut lines = self.lock();
-        let bytes = lines.bytes + line.len() + 1;
-        if line.len() > LINE_MAX || bytes > GATHERED_MAX {
-            lines.gap = true;
-        } else {
-            lines.bytes = bytes;
-            lines.all.push(line);
-        }
-        drop(lines);
-        self.some.notify_one();
-    }
-
-    fn add_once(&self, line: &'static str) {
-        if self.lock().once.insert(line) {
-            self.some.notify_one();
-        }
-    }
-
-    /// Has the process say something that it hears itself.
-    fn ask_for_echo(&self) {
-        self.lock().echo = true;
-        self.some.notify_one();
-    }
-
-    fn note_gap(&self) {
-        self.lock().gap = true;
-    }
-
-    /// What is to be said now, in as few payloads as hold it. Lines of which one is enough come
-    /// first: they are short, and others wait for them.
-    fn take(&self, name: &str) -> Vec<String> {
-        let lines = std::mem::take(&mut *self.lock());
-        let gap = lines.gap.then_some(GAP);
-        let first = lines.once.into_iter().chain(gap);
-        let each = first.chain(lines.all.iter().map(String::as_str));
-        let opening = format!("{OPENING}{name}");
-        let mut payloads: Vec<String> = Vec::new();
-        for line in each {
-            match payloads.last_mut() {
-                Some(last) if last.len() + 1 + line.len() <= PAYLOAD_MAX => {
-                    last.push('\n');
-                    last.push_str(line);
-                }
-                _ => payloads.push(format!("{opening}\n{line}")),
-            }
-        }
-        if payloads.is_empty() && lines.echo {
-            payloads.push(opening);
-        }
-        payloads
     }
 }
 
@@ -416,50 +322,6 @@ fn unheard() -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_gathers_is_said_in_payloads_that_the_server_takes_and_in_order() {
-        let gathered = Gathered::default();
-        let lines: Vec<String> = (0..300)
-            .map(|n| format!("{n} {}", "x".repeat(90)))
-            .collect();
-        for line in &lines {
-            gathered.add(line.clone());
-        }
-        gathered.add_once("due");
-        gathered.add_once("due");
-        let payloads = gathered.take("me");
-        assert!(payloads.len() > 1);
-        let mut said = Vec::new();
-        for payload in &payloads {
-            assert!(payload.len() <= PAYLOAD_MAX);
-            let rest = payload.strip_prefix("1 me\n").expect("it says who speaks");
-            said.extend(rest.split('\n').map(str::to_owned));
-        }
-        assert_eq!(said.remove(0), "due");
-        assert_eq!(said, lines);
-        assert!(gathered.take("me").is_empty(), "all of it has been said");
-        gathered.ask_for_echo();
-        assert_eq!(gathered.take("me"), ["1 me"]);
-    }
-
-    #[test]
-    fn a_flood_takes_no_more_room_than_there_is_and_leaves_a_gap() {
-        let gathered = Gathered::default();
-        for _ in 0..10_000 {
-            gathered.add("x".repeat(1_000));
-        }
-        gathered.add_once("due");
-        let payloads = gathered.take("me");
-        let bytes: usize = payloads.iter().map(String::len).sum();
-        assert!(bytes < GATHERED_MAX + 40 * payloads.len(), "{bytes}");
-        assert!(
-            payloads[0].starts_with("1 me\ndue\n!\n"),
-            "what matters comes first"
-        );
-        gathered.add("x".repeat(LINE_MAX + 1));
-        assert_eq!(gathered.take("me"), ["1 me\n!"]);
-    }
 
     #[test]
     fn pauses_grow_up_to_ten_seconds() {
