@@ -70,7 +70,7 @@ impl Program {
 
     fn advice(&self) -> String {
         format!(
-            "the tests need {}; on Debian and Ubuntu: sudo apt-get install {}; elsewhere install \
+            "this needs {}; on Debian and Ubuntu: sudo apt-get install {}; elsewhere install \
              it so that one of these is on the path: {}",
             self.names[0],
             self.package,

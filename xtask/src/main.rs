@@ -43,7 +43,7 @@ enum Chore {
     Tidy,
     /// Run seeded worlds against the engine: `--seeds N`, `--seed S`, `--broken NAME`.
     Sim(PassedOn),
-    /// Measure the engine beside bare SQL: `--heartbeats N --rate R`.
+    /// Measure the engine beside bare SQL: `--heartbeats N --rate R`, `--postgres`, `--nodes N`.
     Load(PassedOn),
     /// Begin the next migration of every database.
     Migration {

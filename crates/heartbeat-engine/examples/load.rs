@@ -1,9 +1,10 @@
 //! `cargo xtask load --heartbeats N --rate R [--seconds S] [--journaled] [--due-at-once N]
-//! [--sessions N] [--database DIR] [--only PHASES] [--json]`: what the engine does at a size, beside bare SQL.
+//! [--sessions N] [--postgres [--nodes N]] [--database DIR|URL] [--only PHASES] [--json]`: what the
+//! engine does at a size, beside bare SQL.
 //!
-//! A real engine on a real, durable database file; nothing leaves this machine. A run is valid only
-//! if the rows that it leaves, counted with SQL, are those that its fires should leave; otherwise
-//! it exits with 1.
+//! A real engine, or several, on a real, durable database: a file, or PostgreSQL. Nothing leaves
+//! this machine but for a server named by `--database`. A run is valid only if the rows that it
+//! leaves, counted with SQL, are those that its fires should leave; otherwise it exits with 1.
 
 #[path = "load/account.rs"]
 mod account;
@@ -11,14 +12,22 @@ mod account;
 mod args;
 #[path = "load/at_once.rs"]
 mod at_once;
+#[path = "load/bare_sql.rs"]
+mod bare_sql;
 #[path = "load/child.rs"]
 mod child;
+#[path = "load/database.rs"]
+mod database;
 #[path = "load/figures.rs"]
 mod figures;
 #[path = "load/idle.rs"]
 mod idle;
+#[path = "load/nodes.rs"]
+mod nodes;
 #[path = "load/peak.rs"]
 mod peak;
+#[path = "load/place.rs"]
+mod place;
 #[path = "load/population.rs"]
 mod population;
 #[path = "load/sessions.rs"]
@@ -39,6 +48,8 @@ use std::process::ExitCode;
 use self::account::Account;
 use self::args::{Args, Phase};
 use self::figures::Figures;
+use self::peak::Race;
+use self::place::Home;
 use self::world::World;
 
 /// As in the server.
@@ -51,8 +62,10 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let ended = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) if args.is_child => child::live(&args).await,
-        Ok(args) => measure(&args).await,
+        Ok(args) => match &args.child {
+            Some(name) => child::live(&args, name).await,
+            None => measure(&args).await,
+        },
         Err(error) => Err(error),
     };
     match ended {
@@ -65,24 +78,19 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(args: &Args) -> Fallible<()> {
-    let home = args::Home::new(args)?;
-    let world = World::open(home.path(), args).await?;
+    let home = Home::new(args)?;
+    let world = World::open(&home, args).await?;
+    let phases = || Phase::ALL.into_iter().filter(|phase| args.wants(*phase));
+    world
+        .sizes
+        .suffice(phases().map(|phase| takes(phase, &world, args)).sum())?;
     let mut figures = Figures::new(args);
-    population::fill(&world, args).await?;
+    world.db.introduce(&mut figures).await?;
+    population::fill(&world).await?;
     let mut account = Account::open(&world).await?;
-    for phase in Phase::ALL.into_iter().filter(|phase| args.wants(*phase)) {
+    for phase in phases() {
         figures::progress(&format!("{} …", phase.name()))?;
-        match phase {
-            Phase::Idle => idle::measure(&world, args, &mut figures).await?,
-            Phase::Empty => peak::empty(&world, args, (&mut figures, &mut account)).await?,
-            Phase::Journaled => peak::journaled(&world, args, (&mut figures, &mut account)).await?,
-            Phase::Steady => steady::measure(&world, args, (&mut figures, &mut account)).await?,
-            Phase::AtOnce => at_once::measure(&world, args, (&mut figures, &mut account)).await?,
-            Phase::Sessions => {
-                sessions::measure(&world, args, (&mut figures, &mut account)).await?;
-            }
-            Phase::Starts => starts::measure(&world, args, (&mut figures, &mut account)).await?,
-        }
+        run(phase, &world, args, (&mut figures, &mut account)).await?;
     }
     let wrong = account.close(&world).await?;
     world.close().await;
@@ -92,5 +100,35 @@ async fn measure(args: &Args) -> Fallible<()> {
         false => {
             Err("the rows are not what the fires should have left; nothing here counts".into())
         }
+    }
+}
+
+/// Heartbeats that a phase takes of those that each fire once.
+fn takes(phase: Phase, world: &World, args: &Args) -> u64 {
+    match phase {
+        // The large project and the one beside it have their own.
+        Phase::Idle | Phase::AtOnce => 0,
+        Phase::Empty => Race::empty(args).takes(world),
+        Phase::Journaled => Race::journaled(args).takes(world),
+        Phase::Steady => steady::takes(args),
+        Phase::Sessions => sessions::takes(args),
+        Phase::Starts => starts::takes(args),
+    }
+}
+
+async fn run(
+    phase: Phase,
+    world: &World,
+    args: &Args,
+    kept: (&mut Figures, &mut Account),
+) -> Fallible<()> {
+    match phase {
+        Phase::Idle => idle::measure(world, kept.0).await,
+        Phase::Empty => peak::measure(world, args, Race::empty(args), kept).await,
+        Phase::Journaled => peak::measure(world, args, Race::journaled(args), kept).await,
+        Phase::Steady => steady::measure(world, args, kept).await,
+        Phase::AtOnce => at_once::measure(world, args, kept).await,
+        Phase::Sessions => sessions::measure(world, args, kept).await,
+        Phase::Starts => starts::measure(world, args, kept).await,
     }
 }

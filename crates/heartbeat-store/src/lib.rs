@@ -4,6 +4,8 @@
 #![warn(missing_docs)]
 
 mod address;
+#[cfg(feature = "testing")]
+pub mod bare;
 pub mod bell;
 mod calling;
 mod claiming;

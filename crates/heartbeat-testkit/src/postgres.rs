@@ -1,6 +1,6 @@
 //! A PostgreSQL cluster of the tests' own: made in a temporary directory from the system's
 //! packages, on a port of its own, and gone with the process that started it, however that ends.
-//! A test that breaks its cluster starts one for itself.
+//! A test that breaks its cluster starts one for itself; a measurement starts one that is durable.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -12,9 +12,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 /// What to do where there is no PostgreSQL.
-const ADVICE: &str = "the tests need the programs of PostgreSQL 15 or later: run them with \
-    `cargo xtask test`, which installs them where it may; or on Debian and Ubuntu `sudo apt-get \
-    install postgresql`; elsewhere put initdb and postgres on the path";
+const ADVICE: &str = "this needs the programs of PostgreSQL 15 or later: run it with `cargo xtask`, \
+    which installs them where it may; or on Debian and Ubuntu `sudo apt-get install postgresql`; \
+    elsewhere put initdb and postgres on the path";
+
+/// What tests keep need not survive a power cut: nothing waits for the disk.
+const FOR_TESTS: &str = "-c fsync=off -c full_page_writes=off -c max_connections=400 \
+    -c shared_buffers=64MB -c deadlock_timeout=100ms";
+
+/// Every commit is on the disk before it is answered. Memory, and room before a checkpoint, as one
+/// would give a server; everything else as it comes.
+const FOR_MEASURING: &str = "-c fsync=on -c synchronous_commit=on -c full_page_writes=on \
+    -c shared_buffers=512MB -c max_wal_size=8GB -c max_connections=100";
 
 /// A running cluster.
 #[derive(Debug)]
@@ -54,7 +63,19 @@ impl Cluster {
     /// There is no PostgreSQL, or it does not start; says what to do.
     #[must_use]
     pub fn start() -> Self {
-        let programs = programs().unwrap_or_else(|| panic!("{ADVICE}"));
+        Self::start_with(FOR_TESTS).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Makes a cluster that keeps what it acknowledges, and waits until it answers.
+    ///
+    /// # Errors
+    /// There is no PostgreSQL, or it does not start; says what to do.
+    pub fn start_durable() -> Result<Self, String> {
+        Self::start_with(FOR_MEASURING)
+    }
+
+    fn start_with(settings: &str) -> Result<Self, String> {
+        let programs = programs().ok_or(ADVICE)?;
         let (port, standby_port) = (free_port(), free_port());
         let mut command = as_anybody_but_root();
         command
@@ -62,6 +83,7 @@ impl Cluster {
             .arg(&programs)
             .arg(port.to_string())
             .arg(standby_port.to_string())
+            .arg(settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .current_dir("/")
@@ -69,24 +91,25 @@ impl Cluster {
             .process_group(0);
         let mut keeper = command
             .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; {ADVICE}"));
+            .map_err(|error| format!("{}: {error}; {ADVICE}", programs.display()))?;
         let orders = keeper.stdin.take().expect("it is piped");
         let mut answers = BufReader::new(keeper.stdout.take().expect("it is piped"));
         let mut line = String::new();
         let read = answers.read_line(&mut line);
-        assert!(
-            read.is_ok() && line.trim() == "ready",
-            "the PostgreSQL of {} did not start; its last words stand above",
-            programs.display()
-        );
-        Self {
+        if read.is_err() || line.trim() != "ready" {
+            return Err(format!(
+                "the PostgreSQL of {} did not start; its last words stand above",
+                programs.display()
+            ));
+        }
+        Ok(Self {
             programs,
             port,
             standby_port,
             databases: AtomicU32::new(0),
             keeper,
             ends: Mutex::new(Some((orders, answers))),
-        }
+        })
     }
 
     /// Ends the server; returns once it is gone.

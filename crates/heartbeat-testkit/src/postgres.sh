@@ -1,10 +1,12 @@
 # A PostgreSQL cluster in a temporary directory, for as long as standard input stays open, with a
 # standby where one is asked for. Arguments: the directory of the server's programs, the port, the
-# port of the standby. Each line of standard input is a command, answered by a line.
+# port of the standby, the server's settings. Each line of standard input is a command, answered by a
+# line.
 set -eu
 programs=$1
 port=$2
 standby_port=$3
+settings=$4
 dir=$(mktemp -d "${TMPDIR:-/tmp}/heartbeat-postgres.XXXXXX")
 
 fail() {
@@ -22,11 +24,9 @@ stop() {
 trap stop EXIT
 trap 'exit 1' HUP INT TERM
 
-# What tests keep need not survive a power cut: nothing waits for the disk.
 start() {
     "$programs/pg_ctl" start --wait --silent --pgdata "$1" --log "$1.log" --options "-k $dir -p $2 \
-        -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off -c max_connections=400 \
-        -c shared_buffers=64MB -c deadlock_timeout=100ms" </dev/null >/dev/null 2>&1 || fail
+        -c listen_addresses=127.0.0.1 $settings" </dev/null >/dev/null 2>&1 || fail
 }
 ask() {
     "$programs/psql" --host 127.0.0.1 --port "$port" --username postgres --no-psqlrc --quiet \

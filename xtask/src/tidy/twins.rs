@@ -10,7 +10,7 @@ const FOLDERS: [&str; 2] = [
 ];
 
 /// What only one of them needs.
-const ALONE: [&str; 8] = [
+const ALONE: [&str; 7] = [
     // A server has no file that a second process must be kept from.
     "serving.rs",
     // A file has one place, no standby, and no address beyond its path.
@@ -23,8 +23,6 @@ const ALONE: [&str; 8] = [
     "statistics.rs",
     // No answer is lost between a process and its own file.
     "receipts.rs",
-    // What the load program holds the engine against; so far it measures one database.
-    "bare.rs",
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

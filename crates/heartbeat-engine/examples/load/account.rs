@@ -22,11 +22,13 @@ struct Counts {
     steps_done: i64,
 }
 
-const BY_STATUS: &str = "SELECT COALESCE(SUM(status = 'success'), 0) AS a, \
-    COALESCE(SUM(status = 'skipped'), 0) AS b, \
-    COALESCE(SUM(status IS NULL OR status NOT IN ('success', 'skipped')), 0) AS c FROM executions";
+const BY_STATUS: &str = "SELECT COUNT(*) FILTER (WHERE status = 'success') AS a, \
+    COUNT(*) FILTER (WHERE status = 'skipped') AS b, \
+    COUNT(*) FILTER (WHERE status IS NULL OR status NOT IN ('success', 'skipped')) AS c \
+    FROM executions";
 
-const BY_STEP: &str = "SELECT COUNT(*) AS a, COALESCE(SUM(state = 'done'), 0) AS b FROM steps";
+const BY_STEP: &str =
+    "SELECT COUNT(*) AS a, COUNT(*) FILTER (WHERE state = 'done') AS b FROM steps";
 
 /// Each answers a number that must be 0.
 const NEVER: [(&str, &str); 8] = [
@@ -37,7 +39,7 @@ const NEVER: [(&str, &str); 8] = [
     (
         "due times have two rows",
         "SELECT COUNT(*) AS a FROM (SELECT 1 FROM executions \
-         GROUP BY project_id, heartbeat_id, due_at HAVING COUNT(*) > 1)",
+         GROUP BY project_id, heartbeat_id, due_at HAVING COUNT(*) > 1) AS twice",
     ),
     (
         "is by how much the rollups' successes differ from the rows",

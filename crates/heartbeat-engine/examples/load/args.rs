@@ -1,12 +1,14 @@
-//! What was asked for, and where the database lives meanwhile.
-
-use std::path::{Path, PathBuf};
+//! What was asked for.
 
 use super::Fallible;
 
 const USAGE: &str = "load --heartbeats N --rate R [--seconds S] [--journaled] [--due-at-once N] \
-    [--sessions N] [--database DIR] [--only idle,empty,journaled,steady,at-once,sessions,starts] \
-    [--json]; --sessions alone measures nothing else";
+    [--sessions N] [--postgres [--nodes N]] [--database DIR|postgres://…] \
+    [--only idle,empty,journaled,steady,at-once,sessions,starts] [--json]; --sessions alone \
+    measures nothing else";
+
+/// Nodes on one database at most.
+const NODES_MAX: usize = 8;
 
 /// What is measured, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +57,15 @@ pub(crate) struct Args {
     pub(crate) sessions: u64,
     /// In a child: the model server, instead of answers from memory.
     pub(crate) model_url: Option<String>,
-    pub(crate) database: Option<PathBuf>,
+    /// A directory, or the URL of a database.
+    pub(crate) database: Option<String>,
+    /// A PostgreSQL that lives as long as this process.
+    pub(crate) postgres: bool,
+    /// Engines on the database.
+    pub(crate) nodes: usize,
     pub(crate) json: bool,
-    /// This process is the engine that another one measures.
-    pub(crate) is_child: bool,
+    /// The name of the node that this process is, for another one that measures it.
+    pub(crate) child: Option<String>,
     journaled: bool,
     only: Vec<String>,
 }
@@ -73,8 +80,10 @@ impl Args {
             sessions: 0,
             model_url: None,
             database: None,
+            postgres: false,
+            nodes: 1,
             json: false,
-            is_child: false,
+            child: None,
             journaled: false,
             only: Vec::new(),
         };
@@ -89,11 +98,13 @@ impl Args {
                 "--due-at-once" => args.due_at_once = number(&value()?)?,
                 "--sessions" => args.sessions = number(&value()?)?,
                 "--model-url" => args.model_url = Some(value()?),
-                "--database" => args.database = Some(value()?.into()),
+                "--database" => args.database = Some(value()?),
+                "--postgres" => args.postgres = true,
+                "--nodes" => args.nodes = usize::try_from(number(&value()?)?)?,
                 "--only" => args.only = value()?.split(',').map(str::to_owned).collect(),
                 "--journaled" => args.journaled = true,
                 "--json" => args.json = true,
-                "--live-as-child" => args.is_child = true,
+                "--live-as" => args.child = Some(value()?),
                 _ => return Err(format!("{name} is unknown; usage: {USAGE}").into()),
             }
         }
@@ -116,13 +127,30 @@ impl Args {
         if self.rate == 0 || self.seconds == 0 || self.seconds > 600 {
             return Err("--rate must be 1 or more, --seconds between 1 and 600".into());
         }
-        if self.rate * self.seconds > self.heartbeats {
+        if self.due_at_once > 1_000_000 {
+            return Err("--due-at-once is at most 1000000".into());
+        }
+        if self.postgres && self.database.is_some() {
             return Err(
-                "each heartbeat fires once: --rate times --seconds is at most --heartbeats".into(),
+                "--postgres starts a server of its own: leave out --database, or write \
+                 only --database postgres://user:password@host:5432/name"
+                    .into(),
             );
         }
-        if self.due_at_once > self.heartbeats / 8 {
-            return Err("--due-at-once is at most an eighth of --heartbeats".into());
+        if !(1..=NODES_MAX).contains(&self.nodes) {
+            return Err(format!("--nodes must be between 1 and {NODES_MAX}").into());
+        }
+        if self.nodes > 1 && !self.is_on_a_server() {
+            return Err(
+                "--nodes needs a database of several nodes: add --postgres; a file has one".into(),
+            );
+        }
+        if self.wants(Phase::Sessions) && self.is_on_a_server() {
+            return Err(
+                "what a waiting session takes of memory is measured on a file only: leave out \
+                 --sessions, or --postgres"
+                    .into(),
+            );
         }
         if self.sessions > self.heartbeats / 4 {
             return Err("--sessions is at most a quarter of --heartbeats".into());
@@ -132,6 +160,12 @@ impl Args {
             Some(name) => Err(format!("--only {name} is unknown; usage: {USAGE}").into()),
             None => Ok(self),
         }
+    }
+
+    /// Whether the database is a server's.
+    pub(crate) fn is_on_a_server(&self) -> bool {
+        let named = self.database.as_deref().unwrap_or_default();
+        self.postgres || named.starts_with("postgres://") || named.starts_with("postgresql://")
     }
 
     pub(crate) fn wants(&self, phase: Phase) -> bool {
@@ -148,36 +182,4 @@ impl Args {
 fn number(text: &str) -> Fallible<u64> {
     let parsed = text.replace(['_', ','], "").parse();
     parsed.map_err(|_| format!("{text} is not a number").into())
-}
-
-/// Where the database lives: a directory of one's own that stays, or one that goes at the end.
-pub(crate) struct Home {
-    path: PathBuf,
-    stays: bool,
-}
-
-impl Home {
-    pub(crate) fn new(args: &Args) -> Fallible<Self> {
-        let (path, stays) = match &args.database {
-            Some(path) => (path.clone(), true),
-            None => {
-                let name = format!("heartbeat-load-{}", std::process::id());
-                (std::env::temp_dir().join(name), false)
-            }
-        };
-        std::fs::create_dir_all(&path)?;
-        Ok(Self { path, stays })
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        if !self.stays {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
 }

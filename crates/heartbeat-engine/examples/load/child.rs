@@ -1,32 +1,38 @@
 //! The engine in a process of its own, so that its memory and its start are nobody else's.
 //!
 //! The child writes a line when it is ready, one when its first fire has ended, and one with what
-//! it takes of the machine for each line that it reads. When its input ends it stops cleanly.
+//! it takes of the machine when it is asked for it. When its input ends it stops cleanly.
 
 use std::io::Write as _;
 use std::process::Stdio;
 
 use heartbeat_engine::events::{EventKind, Seen};
-use heartbeat_store::sqlite::lock_for_serving;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use super::Fallible;
 use super::args::Args;
+use super::place::Place;
 use super::usage::Usage;
-use super::world::{World, stopwatch};
+use super::world::{Running, World, stopwatch};
+
+/// Asks a child what it takes of the machine.
+const USAGE: &str = "usage";
+
+/// Tells a child that something is due.
+const WAKE: &str = "wake";
 
 /// Lives as the measured process.
-pub(crate) async fn live(args: &Args) -> Fallible<()> {
-    let home = args.database.clone().ok_or("a child needs --database")?;
+pub(crate) async fn live(args: &Args, name: &str) -> Fallible<()> {
+    let place = Place::of_child(args)?;
     say("begun", Usage::of_this_process()?)?;
-    let _only_server = lock_for_serving(&home.join("load.db"))?;
-    let mut world = World::open(&home, args).await?;
+    let _only_server = place.lock_for_serving()?;
+    let mut world = World::open_for_engine(&place).await?;
     if let Some(url) = &args.model_url {
         world.ask(url, usize::try_from(args.sessions)?)?;
     }
     let mut onlooker = world.live.look_at_all();
-    let engine = world.start().await?;
+    let engine = world.start(name).await?;
     say("ready", Usage::of_this_process()?)?;
     let first_fire = async {
         loop {
@@ -42,24 +48,28 @@ pub(crate) async fn live(args: &Args) -> Fallible<()> {
     };
     tokio::select! {
         ended = first_fire => ended,
-        ended = answer_until_the_end() => ended,
+        ended = answer_until_the_end(&engine) => ended,
     }?;
     engine.stop().await?;
     world.close().await;
     Ok(())
 }
 
-async fn answer_until_the_end() -> Fallible<()> {
+async fn answer_until_the_end(engine: &Running) -> Fallible<()> {
     let (ask, mut asks) = tokio::sync::mpsc::channel(1);
     std::thread::spawn(move || {
         let mut asked = std::io::stdin().lines();
-        while asked
-            .next()
-            .is_some_and(|line| line.is_ok() && ask.blocking_send(()).is_ok())
-        {}
+        while let Some(Ok(line)) = asked.next() {
+            if ask.blocking_send(line).is_err() {
+                break;
+            }
+        }
     });
-    while asks.recv().await.is_some() {
-        say("usage", Usage::of_this_process()?)?;
+    while let Some(line) = asks.recv().await {
+        match line.as_str() {
+            WAKE => engine.wake(),
+            _ => say(USAGE, Usage::of_this_process()?)?,
+        }
     }
     Ok(())
 }
@@ -92,17 +102,21 @@ impl Child {
         Self::start_with(world, &[], &[]).await
     }
 
+    /// Starts one whose node has that name.
+    pub(crate) async fn start_as(world: &World, name: &str) -> Fallible<Self> {
+        Self::start_with(world, &["--live-as", name], &[]).await
+    }
+
     /// Starts one with more arguments, in an environment with more variables.
     pub(crate) async fn start_with(
         world: &World,
         more: &[&str],
         environment: &[(&str, &str)],
     ) -> Fallible<Self> {
-        let home = world.path.parent().ok_or("the database lies nowhere")?;
         let passed = Box::new(stopwatch());
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["--live-as-child", "--database"])
-            .arg(home)
+            .args(["--live-as", "node 1", "--database"])
+            .arg(world.db.place.argument()?)
             .args(more)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
@@ -146,9 +160,18 @@ impl Child {
 
     /// What it takes of the machine now.
     pub(crate) async fn usage(&mut self) -> Fallible<Usage> {
-        self.asks.write_all(b"usage\n").await?;
-        self.asks.flush().await?;
-        Ok(self.heard("usage").await?.1)
+        self.tell(USAGE).await?;
+        Ok(self.heard(USAGE).await?.1)
+    }
+
+    /// Tells it that something is due.
+    pub(crate) async fn wake(&mut self) -> Fallible<()> {
+        self.tell(WAKE).await
+    }
+
+    async fn tell(&mut self, what: &str) -> Fallible<()> {
+        self.asks.write_all(format!("{what}\n").as_bytes()).await?;
+        Ok(self.asks.flush().await?)
     }
 
     /// Stops it cleanly.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Fallible;
 use super::args::Args;
+use super::population::Sizes;
 
 /// Figures in the order in which they were measured.
 pub(crate) struct Figures {
@@ -23,7 +24,8 @@ struct Figure {
 impl Figures {
     pub(crate) fn new(args: &Args) -> Self {
         let mut values = Map::new();
-        values.insert("heartbeats".into(), args.heartbeats.into());
+        values.insert("heartbeats".into(), Sizes::of(args).all().into());
+        values.insert("nodes".into(), args.nodes.into());
         values.insert("rate".into(), args.rate.into());
         values.insert("seconds".into(), args.seconds.into());
         Self {

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::Fallible;
-use super::args::Args;
 use super::child::Child;
 use super::figures::{Figures, float, megabytes};
 use super::world::{World, pause};
@@ -14,17 +13,18 @@ const SETTLES_MS: u64 = 3_000;
 /// How long the processor's time is read over.
 const MEASURED_MS: u64 = 20_000;
 
-pub(crate) async fn measure(world: &World, args: &Args, figures: &mut Figures) -> Fallible<()> {
+pub(crate) async fn measure(world: &World, figures: &mut Figures) -> Fallible<()> {
     let mut child = Child::start(world).await?;
     child.heard("ready").await?;
     pause(SETTLES_MS).await;
-    let before = child.usage().await?;
+    let (before, of_server) = (child.usage().await?, world.server_cpu_ms()?);
     pause(MEASURED_MS).await;
     let after = child.usage().await?;
+    let of_server = of_server.zip(world.server_cpu_ms()?);
     let started = child.before;
     child.stop().await?;
     let share = float(after.cpu_ms - before.cpu_ms) * 100.0 / float(MEASURED_MS);
-    let enabled = args.heartbeats;
+    let enabled = world.sizes.all();
     let memory = format!(
         "{} ({} before)",
         megabytes(after.resident),
@@ -34,6 +34,11 @@ pub(crate) async fn measure(world: &World, args: &Args, figures: &mut Figures) -
     figures.row("memory, idle", memory, ("150 MB", &how));
     let how = format!("of one core, over {} s", MEASURED_MS / 1_000);
     figures.row("CPU, none due", format!("{share:.2} %"), ("1 %", &how));
+    if let Some((before, after)) = of_server {
+        let share = float(after - before) * 100.0 / float(MEASURED_MS);
+        figures.row("CPU, none due, server", format!("{share:.2} %"), ("", &how));
+        figures.value("idle_server_cpu_percent", share);
+    }
     figures.value(
         "idle",
         json!({

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use heartbeat_domain::bot::{Bot, Project};
 use heartbeat_domain::ids::{BotId, ProjectId};
-use heartbeat_store::verbs::{Access as _, Bots as _};
 
 use super::Fallible;
 use super::args::Args;
@@ -31,33 +30,76 @@ const PROMPT: &str = "Tell me when the disk is nearly full, and what fills it.";
 const LATER: (i64, i64) = (3 * 3_600_000, 4 * 3_600);
 
 /// Makes the population, if the database is new; otherwise checks that it is the one asked for.
-pub(crate) async fn fill(world: &World, args: &Args) -> Fallible<()> {
-    let there = world.number("SELECT COUNT(*) FROM heartbeats").await?;
+pub(crate) async fn fill(world: &World) -> Fallible<()> {
+    let there = world.number("SELECT COUNT(*) AS a FROM heartbeats").await?;
+    let Sizes {
+        large,
+        others,
+        rest,
+    } = world.sizes;
+    let all = world.sizes.all();
     if there > 0 {
-        return reuse(world, (there, args.heartbeats)).await;
+        return reuse(world, (there, all)).await;
     }
-    progress(&format!("{} heartbeats …", args.heartbeats))?;
-    let (large, others) = (large(args.heartbeats), others(args.heartbeats));
-    add(world, LARGE_PROJECT, large).await?;
-    add(world, OTHER_PROJECT, others).await?;
-    let mut left = args.heartbeats - large - others;
+    progress(&format!("{all} heartbeats …"))?;
+    add(world, LARGE_PROJECT, (1, large)).await?;
+    add(world, OTHER_PROJECT, (1 + large, others)).await?;
+    let mut made = 0;
     for number in 1.. {
-        if left == 0 {
+        if made == rest {
             break;
         }
-        let some = left.min(OF_ONE_AGENT);
-        add(world, &format!("project {number}"), some).await?;
-        left -= some;
+        let some = OF_ONE_AGENT.min(rest - made);
+        let first = 1 + large + others + made;
+        add(world, &format!("project {number}"), (first, some)).await?;
+        made += some;
     }
     Ok(())
 }
 
-fn large(heartbeats: u64) -> u64 {
-    heartbeats / 5
+/// How many heartbeats each part of the population has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sizes {
+    /// Of one project, all of which may be due at once.
+    large: u64,
+    /// Of the project beside it.
+    others: u64,
+    /// Of all other projects together.
+    rest: u64,
 }
 
-fn others(heartbeats: u64) -> u64 {
-    600.min(heartbeats / 10)
+impl Sizes {
+    /// A fifth is the large project's, which is larger if more are to be due at once.
+    pub(crate) fn of(args: &Args) -> Self {
+        let (fifth, others) = (args.heartbeats / 5, 600.min(args.heartbeats / 10));
+        Self {
+            large: fifth.max(args.due_at_once),
+            others,
+            rest: args.heartbeats - fifth - others,
+        }
+    }
+
+    pub(crate) fn all(self) -> u64 {
+        self.large + self.others + self.rest
+    }
+
+    /// Projects beside those two.
+    pub(crate) fn projects(self) -> usize {
+        usize::try_from(self.rest.div_ceil(OF_ONE_AGENT)).unwrap_or(usize::MAX)
+    }
+
+    /// Each heartbeat fires once.
+    pub(crate) fn suffice(self, fires: u64) -> Fallible<()> {
+        match fires <= self.rest {
+            true => Ok(()),
+            false => Err(format!(
+                "all of this takes {fires} heartbeats, and only {} of --heartbeats are free for it: \
+                 name more, or a lower --rate, or fewer --seconds",
+                self.rest
+            )
+            .into()),
+        }
+    }
 }
 
 async fn reuse(world: &World, (there, wanted): (i64, u64)) -> Fallible<()> {
@@ -71,11 +113,11 @@ async fn reuse(world: &World, (there, wanted): (i64, u64)) -> Fallible<()> {
     }
     let again =
         format!("UPDATE heartbeats SET label = NULL, watch = '{WATCH}' WHERE label IS NOT NULL");
-    world.write(again).await?;
+    world.db.write(again).await?;
     Ok(())
 }
 
-async fn add(world: &World, name: &str, heartbeats: u64) -> Fallible<()> {
+async fn add(world: &World, name: &str, (first, heartbeats): (u64, u64)) -> Fallible<()> {
     let now = world.now();
     let project = Project {
         id: ProjectId::new(&world.ids, now),
@@ -102,20 +144,20 @@ async fn add(world: &World, name: &str, heartbeats: u64) -> Fallible<()> {
     world.store.create_bot(&bot).await?;
     let (at, (from, width)) = (now.as_millisecond(), LATER);
     let baseline = format!(r#"{{"value":40,"holds":false,"told_at":"{now}"}}"#);
-    let (project, bot) = (project.id.0.simple(), bot.id.0.simple());
+    let (project, bot) = (project.id.0, bot.id.0);
+    let (in_project, of_bot) = (world.db.id(project), world.db.id(bot));
+    let (fresh_id, chance) = (world.db.fresh_id(at), world.db.chance(width));
     let text = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {heartbeats}), \
-         h(id, due) AS (SELECT unhex(printf('%012x7', {at}) || substr(hex(randomblob(2)), 2) \
-         || '8' || substr(hex(randomblob(8)), 2)), \
-         ({at} + {from}) / 1000 + abs(random()) % {width} FROM n) \
+         h(id, due) AS (SELECT {fresh_id}, ({at} + {from}) / 1000 + {chance} FROM n) \
          INSERT INTO heartbeats (project_id, id, bot_id, prompt, interval_minutes, timezone, \
          watch, max_consecutive_errors, spread_minutes, enabled, next_due_at, next_anchor, \
          grid_since, claimable_at, error_count, execution_count, baseline, created_at, \
-         updated_at) SELECT x'{project}', id, x'{bot}', '{PROMPT}', 240, 'UTC', '{WATCH}', 5, 0, \
-         1, due * 1000, due % 86400, {at}, due * 1000, 0, 0, '{baseline}', {at}, {at} FROM h"
+         updated_at) SELECT {in_project}, id, {of_bot}, '{PROMPT}', 240, 'UTC', '{WATCH}', 5, 0, \
+         TRUE, due * 1000, due % 86400, {at}, due * 1000, 0, 0, '{baseline}', {at}, {at} FROM h"
     );
-    world.write(text).await?;
-    Ok(())
+    world.db.write(text).await?;
+    world.db.number(project, first).await
 }
 
 /// When the heartbeats of a slice are due.
@@ -153,16 +195,20 @@ static DEALT_OF_OTHER: AtomicU64 = AtomicU64::new(0);
 
 impl Pool {
     fn all(world: &World) -> Self {
-        let first = 1 + large(world.heartbeats) + others(world.heartbeats);
+        let Sizes {
+            large,
+            others,
+            rest,
+        } = world.sizes;
         Self {
-            first,
-            size: world.heartbeats + 1 - first,
+            first: 1 + large + others,
+            size: rest,
             dealt: &DEALT,
         }
     }
 
     fn of(world: &World, name: &str) -> Self {
-        let (large, others) = (large(world.heartbeats), others(world.heartbeats));
+        let Sizes { large, others, .. } = world.sizes;
         match name {
             LARGE_PROJECT => Self {
                 first: 1,
@@ -198,15 +244,11 @@ async fn deal_from(
     let Pool { first, size, dealt } = pool;
     let from = dealt.fetch_add(most, Ordering::Relaxed);
     if from + most > *size {
-        return Err(format!(
-            "{} heartbeats are too few for all of this",
-            world.heartbeats
-        )
-        .into());
+        return Err("these heartbeats are too few for all of this: name more".into());
     }
     let now = world.now().as_millisecond();
     let claimable = match due {
-        Due::Backlog => format!("{now} / 1000 * 1000 - 1000 + abs(random()) % 1000"),
+        Due::Backlog => format!("{now} / 1000 * 1000 - 1000 + {}", world.db.chance(1_000)),
         Due::At(at) => at.to_string(),
         Due::Evenly(from, rate) => format!("{from} + place * 1000 / {rate}"),
         Due::EachSecond(from, rate) => format!("{from} / 1000 * 1000 + place / {rate} * 1000"),
@@ -215,17 +257,16 @@ async fn deal_from(
         Does::Watches => "watch",
         Does::Sessions => "NULL",
     };
-    let stride = stride(*size);
+    let (stride, which) = (stride(*size), world.db.chosen_by_number());
     let text = format!(
-        "WITH RECURSIVE n(place) AS (SELECT 0 UNION ALL SELECT place + 1 FROM n \
+        "WITH RECURSIVE n(place) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT place + 1 FROM n \
          WHERE place + 1 < {most}), \
          chosen AS MATERIALIZED (SELECT {first} + ({from} + place) * {stride} % {size} AS r, \
-         {claimable} AS at FROM n) \
-         UPDATE heartbeats SET claimable_at = at, next_due_at = at / 1000 * 1000, \
-         next_anchor = at / 1000 % 86400, watch = {watch}, label = CAST(at AS TEXT) \
-         FROM chosen WHERE heartbeats.rowid = chosen.r"
+         {claimable} AS due FROM n) \
+         UPDATE heartbeats SET claimable_at = due, next_due_at = due / 1000 * 1000, \
+         next_anchor = due / 1000 % 86400, watch = {watch}, label = CAST(due AS TEXT) {which}"
     );
-    world.write(text).await
+    world.db.write(text).await
 }
 
 /// A step that visits every one of so many places before any of them twice, far from the last.
@@ -247,7 +288,7 @@ pub(crate) async fn done(world: &World, until: i64, seconds: u64) -> Fallible<()
     let left = format!(
         "SELECT EXISTS (SELECT 1 FROM heartbeats WHERE claimable_at <= {until}) \
          OR EXISTS (SELECT 1 FROM executions WHERE holder IS NOT NULL) \
-         OR EXISTS (SELECT 1 FROM executions WHERE claimable_at IS NOT NULL)"
+         OR EXISTS (SELECT 1 FROM executions WHERE claimable_at IS NOT NULL) AS a"
     );
     let passed = super::world::stopwatch();
     while world.number(&left).await? > 0 {

@@ -3,6 +3,8 @@
 //! The engine is a process of its own; its model server is this one. All sessions wait for the rest
 //! of an answer that has begun, then all of them end.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::Fallible;
@@ -17,15 +19,20 @@ use super::world::{World, pause};
 /// How long the last of them may take to ask.
 const ALL_ASK_WITHIN: u64 = 300;
 
+/// Heartbeats that this takes: all wait over plain HTTP, then as many over TLS.
+pub(crate) fn takes(args: &Args) -> u64 {
+    2 * args.sessions
+}
+
 pub(crate) async fn measure(
     world: &World,
     args: &Args,
     (figures, account): (&mut Figures, &mut Account),
 ) -> Fallible<()> {
-    let home = world.path.parent().ok_or("the database lies nowhere")?;
+    let home = world.db.place.argument()?;
     let plain = SlowModel::plain().await?;
     wait(world, args, ("HTTP", &plain, &[]), (figures, account)).await?;
-    let (secret, trusted) = SlowModel::over_tls(home).await?;
+    let (secret, trusted) = SlowModel::over_tls(Path::new(&home)).await?;
     let trusted = trusted.display().to_string();
     let environment = [("SSL_CERT_FILE", trusted.as_str())];
     wait(

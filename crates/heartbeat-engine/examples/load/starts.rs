@@ -19,14 +19,22 @@ const STARTS: u64 = 3;
 /// How long each process lives.
 const LIVES_MS: u64 = 2_000;
 
+/// Heartbeats that this takes.
+pub(crate) fn takes(args: &Args) -> u64 {
+    rate(args) * STARTS * 2 * (LIVES_MS / 1_000 + 2)
+}
+
+fn rate(args: &Args) -> u64 {
+    RATE.min(args.heartbeats / 200).max(1)
+}
+
 pub(crate) async fn measure(
     world: &World,
     args: &Args,
     (figures, account): (&mut Figures, &mut Account),
 ) -> Fallible<()> {
-    let rate = RATE.min(args.heartbeats / 200).max(1);
+    let (rate, most) = (rate(args), takes(args));
     let begins = world.now().as_millisecond();
-    let most = rate * STARTS * 2 * (LIVES_MS / 1_000 + 2);
     let dealt = population::deal(world, most, Does::Watches, Due::Evenly(begins, rate)).await?;
     account.fired(dealt)?;
     let mut after_stop = Vec::new();

@@ -3,14 +3,14 @@
 //! Late is how long after it could be claimed a fire had looked and come to its end, its own commit
 //! not counted: so claim, commit of the claim and start are all in it.
 
-use heartbeat_store::sqlite::{Bare, OpenOptions, SqliteStore};
 use serde_json::{Value, json};
 
 use super::Fallible;
 use super::account::Account;
 use super::args::Args;
-use super::child::Child;
+use super::bare_sql;
 use super::figures::{Figures, Times, float, megabytes};
+use super::nodes::{Nodes, Split};
 use super::population::{self, Does, Due};
 use super::usage::Usage;
 use super::world::{World, pause, stopwatch};
@@ -18,17 +18,26 @@ use super::world::{World, pause, stopwatch};
 /// How long before the first fire the engine is started.
 const AHEAD_MS: i64 = 4_000;
 
+/// Heartbeats that this takes.
+pub(crate) fn takes(args: &Args) -> u64 {
+    args.rate * (args.seconds + burst_seconds(args))
+}
+
+fn burst_seconds(args: &Args) -> u64 {
+    (args.seconds / 3).max(1)
+}
+
 pub(crate) async fn measure(
     world: &World,
     args: &Args,
     (figures, account): (&mut Figures, &mut Account),
 ) -> Fallible<()> {
-    let mut commits = commits(world).await?;
+    let mut commits = bare_sql::commits(world).await?;
     let evenly = (args.seconds, Due::Evenly(0, args.rate));
     let even = load(world, args, evenly, account).await?;
-    let bursts = ((args.seconds / 3).max(1), Due::EachSecond(0, args.rate));
+    let bursts = (burst_seconds(args), Due::EachSecond(0, args.rate));
     let burst = load(world, args, bursts, account).await?;
-    commits.extend(self::commits(world).await?);
+    commits.extend(bare_sql::commits(world).await?);
     let commits = Times::new(commits);
     let target = format!("50 ms or {:.1} ms", 5.0 * commits.at(0.99));
     let rate = args.rate;
@@ -42,7 +51,7 @@ pub(crate) async fn measure(
         bursts.0
     );
     figures.row("lateness, in bursts", burst.late.shown(), ("", &how));
-    let how = "one row, one commit, the same disk, before and after the load";
+    let how = "one row, one commit, the same disk or server, before and after the load";
     figures.row("bare durable commit", commits.shown(), ("", how));
     let memory = format!(
         "{}, at most {}",
@@ -58,8 +67,19 @@ pub(crate) async fn measure(
     figures.row(
         "CPU, under load",
         format!("{share:.0} %"),
-        ("", "of one core, at that rate"),
+        ("", "of one core, at that rate, without a server's"),
     );
+    if let Some(server_ms) = even.server_ms {
+        let share = float(server_ms) * 100.0 / even.took_ms;
+        let how = "of one core, at that rate, all processes of the server";
+        figures.row(
+            "CPU, under load, server",
+            format!("{share:.0} %"),
+            ("", how),
+        );
+        figures.value("under_load_server_cpu_percent", share);
+    }
+    even.split.tell("lateness", args, figures);
     figures.value("lateness", even.late.json());
     figures.value("lateness_in_bursts", burst.late.json());
     figures.value("bare_commit", commits.json());
@@ -76,8 +96,11 @@ pub(crate) async fn measure(
 
 struct Load {
     late: Times,
+    split: Split,
     before: Usage,
     after: Usage,
+    /// Processor time of the server, where it is known.
+    server_ms: Option<u64>,
     took_ms: f64,
 }
 
@@ -93,9 +116,7 @@ async fn load(
     (seconds, due): (u64, Due),
     account: &mut Account,
 ) -> Fallible<Load> {
-    let before = world
-        .number("SELECT COALESCE(MAX(rowid), 0) AS a FROM executions")
-        .await?;
+    let before = world.latest().await?;
     let most = args.rate * seconds;
     // Dealing takes a while, so it is done far ahead and then moved to where it belongs.
     let far = world.now().as_millisecond() / 1_000 * 1_000 + 60_000;
@@ -114,20 +135,23 @@ async fn load(
          label = CAST(claimable_at - {earlier} AS TEXT) \
          WHERE claimable_at >= {far} AND claimable_at < {far} + {seconds} * 1000 + 1000"
     );
-    world.write(moved).await?;
-    let mut child = Child::start(world).await?;
-    child.heard("ready").await?;
+    world.db.write(moved).await?;
+    let mut nodes = Nodes::start_apart(world, args).await?;
     until(world, begins).await;
     let passed = stopwatch();
-    let usage = child.usage().await?;
+    let (usage, of_server) = (nodes.usage().await?, world.server_cpu_ms()?);
     let ends = begins + i64::try_from(seconds)? * 1_000;
     until(world, ends).await;
-    let (after, took_ms) = (child.usage().await?, passed());
+    let (after, took_ms) = (nodes.usage().await?, passed());
+    let of_server = of_server.zip(world.server_cpu_ms()?);
+    let server_ms = of_server.map(|(before, after)| after - before);
     population::done(world, ends, 60).await?;
-    child.stop().await?;
-    let late = lateness(world, (before, "true")).await?;
+    nodes.stop().await?;
+    let late = lateness(world, (before, "true"), "e.finished_at").await?;
     Ok(Load {
         late,
+        server_ms,
+        split: Split::since(world, before).await?,
         before: usage,
         after,
         took_ms,
@@ -140,34 +164,21 @@ pub(crate) async fn until(world: &World, at: i64) {
     pause(u64::try_from(left).unwrap_or(0)).await;
 }
 
-/// How late those fires since that row were.
-pub(crate) async fn lateness(world: &World, (since, which): (i64, &str)) -> Fallible<Times> {
+/// How long after they could be claimed those fires came that far whose rows were written after that
+/// moment.
+pub(crate) async fn lateness(
+    world: &World,
+    (since, which): (i64, &str),
+    stage: &str,
+) -> Fallible<Times> {
     let late = format!(
-        "SELECT e.finished_at - CAST(h.label AS BIGINT) AS late FROM executions e \
+        "SELECT {stage} - CAST(h.label AS BIGINT) AS late FROM executions e \
          JOIN heartbeats h ON h.project_id = e.project_id AND h.id = e.heartbeat_id \
-         WHERE e.rowid > {since} AND {which}"
+         WHERE e.created_at > {since} AND {which}"
     );
-    let rows = world.store.query_json(late).await?;
+    let rows = world.db.rows(late).await?;
     let late = rows
         .iter()
         .filter_map(|row| row.get("late").and_then(Value::as_f64));
     Ok(Times::new(late.collect()))
-}
-
-/// Times of durable commits of one row, on a file beside the database.
-async fn commits(world: &World) -> Fallible<Vec<f64>> {
-    let path = world.path.with_file_name("commits.db");
-    let ids = std::sync::Arc::clone(&world.ids);
-    SqliteStore::open(&path, std::sync::Arc::clone(&ids), OpenOptions::default())
-        .await?
-        .close()
-        .await;
-    let mut bare = Bare::open(&path, ids, world.now()).await?;
-    let (begun, mut times) = (stopwatch(), Vec::new());
-    while begun() < 3_000.0 {
-        let passed = stopwatch();
-        bare.commit_one(i64::try_from(times.len())?).await?;
-        times.push(passed());
-    }
-    Ok(times)
 }

@@ -1,6 +1,5 @@
-//! A real engine over a real file; only what lies outside of it answers from memory.
+//! A real engine over a real database; only what lies outside of it answers from memory.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +15,13 @@ use heartbeat_domain::plan::{Plan, Plans};
 use heartbeat_domain::watch::Watch;
 use heartbeat_engine::courier::{Carrier, Refusal};
 use heartbeat_engine::events::Live;
+use heartbeat_engine::neighbours::Neighbours;
 use heartbeat_engine::pulse::Pulse;
 use heartbeat_engine::settings::EngineSettings;
 use heartbeat_engine::system_clock::SystemClock;
 use heartbeat_engine::{Parts, Providers};
-use heartbeat_store::StoreError;
-use heartbeat_store::sqlite::{OpenOptions, SqliteStore};
-use heartbeat_store::verbs::{Delivery, Fires as _};
+use heartbeat_store::verbs::Delivery;
+use heartbeat_store::{Store, StoreError};
 use heartbeat_tools::{Observe, ProbeError, UrlBounds};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,6 +31,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Fallible;
 use super::args::Args;
+use super::database::Db;
+use super::place::{Home, Place};
+use super::population::Sizes;
+use super::usage::LocalServer;
 
 /// The plan of all projects here.
 pub(crate) const PLAN: &str = "load";
@@ -39,35 +42,61 @@ pub(crate) const PLAN: &str = "load";
 /// The model of all agents here.
 pub(crate) const MODEL: &str = "load/quiet";
 
-/// A database file and what an engine on it is made of.
+/// A database and what an engine on it is made of.
 pub(crate) struct World {
-    pub(crate) path: PathBuf,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) db: Db,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) ids: Arc<IdSource>,
     pub(crate) live: Live,
+    neighbours: Neighbours,
     /// How many there are.
-    pub(crate) heartbeats: u64,
+    pub(crate) sizes: Sizes,
+    /// The database's server, if it is this program's own.
+    server: Option<LocalServer>,
     clock: Arc<SystemClock>,
     models: Arc<dyn Providers>,
     slots: usize,
 }
 
 impl World {
-    pub(crate) async fn open(home: &Path, args: &Args) -> Fallible<Self> {
-        let path = home.join("load.db");
+    /// For who measures.
+    pub(crate) async fn open(home: &Home, args: &Args) -> Fallible<Self> {
         let ids = Arc::new(IdSource::from_system()?);
-        let opened = SqliteStore::open(&path, Arc::clone(&ids), OpenOptions::default()).await?;
-        let (live, clock) = (Live::default(), Arc::default());
-        Ok(Self {
-            path,
-            store: Arc::new(opened),
+        let db = Db::open(&home.place, &ids).await?;
+        let mut world = Self::over(db, ids);
+        world.sizes = Sizes::of(args);
+        if home.cluster.is_some() {
+            let connection = world.number("SELECT pg_backend_pid() AS a").await?;
+            world.server = Some(LocalServer::of_connection(connection)?);
+        }
+        Ok(world)
+    }
+
+    /// Processor time of the database's server so far, if it is this program's own.
+    pub(crate) fn server_cpu_ms(&self) -> Fallible<Option<u64>> {
+        self.server.map(LocalServer::cpu_ms).transpose()
+    }
+
+    /// For an engine that another process measures.
+    pub(crate) async fn open_for_engine(place: &Place) -> Fallible<Self> {
+        let ids = Arc::new(IdSource::from_system()?);
+        Ok(Self::over(Db::open_for_engine(place, &ids).await?, ids))
+    }
+
+    fn over(db: Db, ids: Arc<IdSource>) -> Self {
+        let neighbours = Neighbours::by(db.bell());
+        Self {
+            store: db.store(),
+            db,
             ids,
-            live,
-            heartbeats: args.heartbeats,
-            clock,
+            live: Live::among(neighbours.clone()),
+            neighbours,
+            sizes: Sizes::default(),
+            server: None,
+            clock: Arc::default(),
             models: Arc::new(Outside),
             slots: EngineSettings::default().slots,
-        })
+        }
     }
 
     /// Lets that model server answer, so many sessions at once.
@@ -89,26 +118,39 @@ impl World {
     }
 
     pub(crate) async fn close(&self) {
-        self.store.close().await;
+        self.db.close().await;
+    }
+
+    pub(crate) fn clock(&self) -> Arc<SystemClock> {
+        Arc::clone(&self.clock)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Runs a statement; answers how many rows it wrote.
-    pub(crate) async fn write(&self, sql: String) -> Fallible<u64> {
-        Ok(self.store.execute_unchecked(sql).await?)
+    /// The numbers in the first row of a query, nothing being 0 and truth 1.
+    pub(crate) async fn numbers(&self, sql: &str) -> Fallible<Vec<i64>> {
+        let rows = self.db.rows(sql.to_owned()).await?;
+        let first = rows.first().ok_or("a query answered nothing")?;
+        let number = |value: &Value| match value {
+            Value::Null => Some(0),
+            Value::Bool(truth) => Some(i64::from(*truth)),
+            value => value.as_i64(),
+        };
+        let numbers = first.values().map(|value| {
+            let number = number(value);
+            number
+                .ok_or_else(|| format!("a query answered {value}, which is no whole number").into())
+        });
+        numbers.collect()
     }
 
-    /// The numbers in the first row of a query, nothing being 0.
-    pub(crate) async fn numbers(&self, sql: &str) -> Fallible<Vec<i64>> {
-        let rows = self.store.query_json(sql.to_owned()).await?;
-        let first = rows.first().ok_or("a query answered nothing")?;
-        Ok(first
-            .values()
-            .map(|value| value.as_i64().unwrap_or(0))
-            .collect())
+    /// A moment after which every execution is written that there is not yet. Whoever wrote those
+    /// that there are has stopped.
+    pub(crate) async fn latest(&self) -> Fallible<i64> {
+        self.number("SELECT MAX(created_at) AS a FROM executions")
+            .await
     }
 
     /// The number that a query answers.
@@ -122,9 +164,8 @@ impl World {
             daily_credit_limit: Some(1 << 50),
             ..Plan::default()
         };
-        let store: Arc<dyn heartbeat_store::Store> = Arc::clone(&self.store) as _;
         Parts {
-            store,
+            store: Arc::clone(&self.store),
             waiter: Arc::clone(&self.clock) as _,
             ids: Arc::clone(&self.ids),
             models: Arc::clone(&self.models),
@@ -146,17 +187,24 @@ impl World {
         }
     }
 
-    /// Starts the engine; answers once its node is on record.
-    pub(crate) async fn start(&self) -> Fallible<Running> {
+    /// Starts the engine, which hears the other nodes as a server does; answers once its node is on
+    /// record.
+    pub(crate) async fn start(&self, name: &str) -> Fallible<Running> {
         let shutdown = CancellationToken::new();
-        let pulse = Pulse::new(self.parts(), "load", shutdown.clone());
+        let pulse = Pulse::new(self.parts(), name, shutdown.clone());
         let wake = pulse.wake();
         let begun = self.now();
+        let (neighbours, live) = (self.neighbours.clone(), self.live.clone());
+        let (clock, stopped) = (self.clock(), shutdown.clone());
         #[expect(
             clippy::disallowed_methods,
             reason = "the measured engine beside who measures"
         )]
-        let ended = tokio::spawn(async move { pulse.run().await });
+        let ended = tokio::spawn(async move {
+            let nudges = pulse.nudges();
+            let hear = neighbours.follow(&*clock, (&live, &nudges), &stopped);
+            tokio::join!(pulse.run(), hear).0
+        });
         let running = Running {
             shutdown,
             wake,
@@ -167,7 +215,7 @@ impl World {
             .nodes(begun)
             .await?
             .iter()
-            .any(|node| node.started_at >= begun)
+            .any(|node| node.name == name && node.started_at >= begun)
         {
             pause(2).await;
         }

@@ -6,6 +6,8 @@
 //! could change, and nothing is learned from a notification that a look would not find.
 
 mod access;
+#[cfg(feature = "testing")]
+mod bare;
 mod batch;
 mod bell;
 mod bots;
@@ -49,6 +51,8 @@ use heartbeat_domain::ids::IdSource;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 
+#[cfg(feature = "testing")]
+pub use self::bare::Bare;
 use self::bell::PostgresBell;
 use self::failure::failure;
 use self::receipts::Receipts;

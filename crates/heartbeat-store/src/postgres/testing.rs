@@ -3,12 +3,29 @@
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::PostgresStore;
 use super::failure::failure;
+use super::rows::Cursor;
+use super::servers::Servers;
+use super::tx::sql;
+use super::{OpenOptions, PostgresStore, url};
 use crate::StoreError;
 use crate::verbs::Result;
 
+const TABLES: &str = "SELECT COUNT(*) FROM pg_catalog.pg_tables \
+    WHERE schemaname = current_schema()";
+
 impl PostgresStore {
+    /// How many tables a database holds, whoever made them. Nothing is changed.
+    ///
+    /// # Errors
+    /// The server is not there, or refuses the user.
+    pub async fn count_tables(url: &str) -> Result<u64> {
+        let options = OpenOptions::default();
+        let (_, mut conn) = Servers::open(url::connect_options(url, options)?, options).await?;
+        let row = sql(TABLES).fetch_one(&mut conn).await;
+        Cursor::new(&row.map_err(|error| failure(&error))?).count()
+    }
+
     /// Runs any statement; answers how many rows it wrote.
     ///
     /// # Errors

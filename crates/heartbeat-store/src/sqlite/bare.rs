@@ -2,13 +2,14 @@
 //!
 //! The same file, driver, durability, columns and indexes, many rows to a statement and many fires
 //! to a commit; nothing is read, decided or answered. Fenced by nothing: for measuring only.
+//!
+//! Differs: PostgreSQL takes a column as an array, so that a statement has as many rows as a batch.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use heartbeat_domain::heartbeat::{billing_period, utc_day};
-use heartbeat_domain::ids::{ExecutionId, IdSource, NodeId};
+use heartbeat_domain::heartbeat::utc_day;
+use heartbeat_domain::ids::{IdSource, NodeId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -16,51 +17,8 @@ use super::batch::Batch;
 use super::rows::{Cursor, ms};
 use super::tx::{Tx, sql};
 use super::{OpenOptions, connect};
+use crate::bare::{BareFire, BareSession, BareWrites, levels};
 use crate::verbs::Result;
-
-/// How much of a fire's life is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BareWrites {
-    /// Everything that the engine makes durable, stage by stage, each stage a commit.
-    Stages,
-    /// Only the rows as they stay, in one commit.
-    FinalRows,
-}
-
-/// A heartbeat that is due, and the row that it will have; in the order of the tables' keys.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BareFire {
-    project: Uuid,
-    heartbeat: Uuid,
-    bot: Uuid,
-    execution: Uuid,
-    prompt: String,
-    due_at: i64,
-    next_at: i64,
-}
-
-/// What a session leaves in the journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BareSession {
-    /// Step 0.
-    pub request: String,
-    /// The turn: its model, intent and result.
-    pub turn: (String, String, String),
-    /// The call: its tool, intent and result.
-    pub call: (String, String, String),
-    /// What the execution says at the end.
-    pub response: String,
-    /// Tokens of the turn.
-    pub tokens: i64,
-    /// Micro-credits of the turn: reserved, and drawn.
-    pub micro: (i64, i64),
-}
-
-impl BareSession {
-    fn credits(micro: i64) -> i64 {
-        (micro + 999_999) / 1_000_000
-    }
-}
 
 /// A connection that writes rows and does nothing else.
 pub struct Bare {
@@ -109,10 +67,10 @@ static ENDED: Batch = Batch::new(
 );
 
 static MOVE: Batch = Batch::new(
-    "WITH v(project_id, id, next_at, anchor, ran_at) AS (VALUES",
-    5,
+    "WITH v(project_id, id, next_at, ran_at) AS (VALUES",
+    4,
     ") UPDATE heartbeats SET open_execution_id = NULL, open_due_at = NULL, \
-     next_due_at = v.next_at, next_anchor = v.anchor, claimable_at = v.next_at, error_count = 0, \
+     next_due_at = v.next_at, next_anchor = 0, claimable_at = v.next_at, error_count = 0, \
      execution_count = execution_count + 1, last_executed_at = v.ran_at, \
      last_status = 'success' \
      FROM v WHERE heartbeats.project_id = v.project_id AND heartbeats.id = v.id",
@@ -197,24 +155,9 @@ impl Bare {
             .rows(sql(DUE).bind(ms(now)).bind(i64::from(most)))
             .await?;
         let ids = Arc::clone(&self.tx.ids);
-        let fires = rows.iter().map(|row| {
-            let mut c = Cursor::new(row);
-            let (project, heartbeat, bot) = (c.take()?, c.take()?, c.take()?);
-            let prompt = c.take()?;
-            let (due_at, minutes): (i64, i64) = (c.take()?, c.take()?);
-            let execution = ExecutionId::new(&ids, now).0;
-            let next_at = due_at + minutes * 60_000;
-            Ok(BareFire {
-                project,
-                heartbeat,
-                bot,
-                execution,
-                prompt,
-                due_at,
-                next_at,
-            })
-        });
-        fires.collect()
+        rows.iter()
+            .map(|row| BareFire::read(&mut Cursor::new(row), &ids, now))
+            .collect()
     }
 
     /// Writes what fires leave whose watch found nothing.
@@ -291,7 +234,7 @@ impl Bare {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub async fn checkpoint(&mut self) -> Result<()> {
+    pub async fn tidy_up(&mut self) -> Result<()> {
         self.tx
             .rows(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
             .await
@@ -490,7 +433,7 @@ impl Bare {
                 .bind(fire.project)
                 .bind(fire.heartbeat)
                 .bind(fire.next_at);
-            statement.bind(fire.next_at / 1_000 % 86_400).bind(ms(now))
+            statement.bind(ms(now))
         })
         .await?;
         let day = i64::from(utc_day(now));
@@ -506,30 +449,4 @@ impl Bare {
             .await?;
         Ok(())
     }
-}
-
-/// Project, scope, id within the scope, period.
-type LevelKey = (Uuid, &'static str, Uuid, i64);
-
-/// All levels of each fire's budget, each level once, with what is added to used and held.
-fn levels(
-    fires: &[BareFire],
-    (used, held): (i64, i64),
-    now: Timestamp,
-) -> Vec<(LevelKey, (i64, i64))> {
-    let (month, day) = (i64::from(billing_period(now)), i64::from(utc_day(now)));
-    let mut levels: BTreeMap<LevelKey, (i64, i64)> = BTreeMap::new();
-    for fire in fires {
-        let own = [
-            (fire.project, "heartbeat", fire.heartbeat, month),
-            (fire.project, "bot", fire.bot, month),
-            (fire.project, "project_day", fire.project, day),
-            (fire.project, "project_month", fire.project, month),
-        ];
-        for key in own {
-            let level = levels.entry(key).or_default();
-            *level = (level.0 + used, level.1 + held);
-        }
-    }
-    levels.into_iter().collect()
 }

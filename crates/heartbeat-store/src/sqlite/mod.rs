@@ -49,7 +49,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
 
 #[cfg(feature = "testing")]
-pub use self::bare::{Bare, BareFire, BareSession, BareWrites};
+pub use self::bare::Bare;
 use self::failure::failure;
 pub use self::serving::{ServeLock, announced_at, lock_for_serving};
 use self::tx::Tx;

@@ -1,6 +1,8 @@
 //! Conformance of every database to the contracts of the verbs, and what is particular to one.
 
 #[cfg(test)]
+mod bare;
+#[cfg(test)]
 mod bell;
 #[cfg(test)]
 mod conformance;
