@@ -58,6 +58,9 @@ fn limited(parsed: PgConnectOptions, options: OpenOptions) -> PgConnectOptions {
         ("enable_seqscan", "off".to_owned()),
         ("enable_hashjoin", "off".to_owned()),
         ("enable_mergejoin", "off".to_owned()),
+        // What is switched off counts as dear, and dear plans are compiled first, for longer than any
+        // statement here takes.
+        ("jit", "off".to_owned()),
         // A node that was frozen in a transaction must not hold what it locked.
         (
             "idle_in_transaction_session_timeout",
