@@ -157,8 +157,8 @@ impl Purses {
         self.levels.keys().copied().collect()
     }
 
-    /// Puts a row in: key, limit, used, held, tokens.
-    pub(crate) fn put(&mut self, c: &mut Cursor<'_>) -> Result<()> {
+    /// Puts a row in: key, limit, used, held, tokens. Answers the key.
+    pub(crate) fn put(&mut self, c: &mut Cursor<'_>) -> Result<LevelKey> {
         let (project, shelf) = (c.take()?, c.name(Shelf::find)?);
         let key = (project, shelf, c.take()?, c.take()?);
         let row = LevelRow {
@@ -168,7 +168,7 @@ impl Purses {
             tokens: c.count()?,
         };
         self.levels.insert(key, row);
-        Ok(())
+        Ok(key)
     }
 
     fn row(&self, key: &LevelKey) -> LevelRow {
