@@ -289,27 +289,26 @@ async fn the_counts_add_up() {
 
 #[tokio::test]
 async fn what_is_under_way_is_listed_when_asked_for_and_can_be_cancelled() {
-    let go = Arc::new(Notify::new());
+    let never = Arc::new(Notify::new());
     let script = [
-        Reply::hold_until(&go, Reply::call("host_status", json!({}))),
-        Reply::say("never"),
+        Reply::call("host_status", json!({})),
+        Reply::hold_until(&never, Reply::say("never")),
     ];
     let work = Dialect::OpenAi.work(script).await;
     let execution = work.api.begin(&work.heartbeat).await;
-    within("the turn", work.model.wait_for_requests(1)).await;
+    within("the second turn", work.model.wait_for_requests(2)).await;
     assert!(work.api.logs(&work.bot, "").await.is_empty());
     let open = work.api.logs(&work.bot, "status=running").await;
     assert_eq!(texts(&open, "uuid"), [&execution]);
     let cancelled = work.api.act("cancel", &work.heartbeat).await.ok();
     assert_eq!(cancelled["execution_id"], execution.as_str());
-    go.notify_one();
     let log = work.api.ended(&work.bot, &execution).await["log"].clone();
     assert_eq!(
         (&log["status"], &log["reason"]),
         (&json!("cancelled"), &json!("by_person"))
     );
     assert_eq!(log["tokens_used"], 110, "what was spent stays charged");
-    assert_eq!(work.model.requests().len(), 1);
+    assert_eq!(work.model.requests().len(), 2);
     let again = work.api.act("cancel", &work.heartbeat).await;
     assert_eq!(
         (again.status, &again.json()["code"]),
