@@ -183,6 +183,28 @@ impl Cluster {
         self.address(&name)
     }
 
+    /// The address of an empty database whose clock is so many minutes ahead of this machine's: to it
+    /// this machine's clock is wrong.
+    ///
+    /// # Panics
+    /// The cluster refuses.
+    #[must_use]
+    pub fn database_ahead_by(&self, minutes: i32) -> String {
+        let address = self.database();
+        let clock = format!(
+            "CREATE FUNCTION public.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql AS \
+             'SELECT pg_catalog.clock_timestamp() + {minutes} * INTERVAL ''1 minute'''; \
+             DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', \
+             current_database()); END $$"
+        );
+        let made = Command::new(self.programs.join("psql"))
+            .args(["--quiet", "--set", "ON_ERROR_STOP=1"])
+            .args(["--command", &clock, &address])
+            .status();
+        assert!(made.is_ok_and(|end| end.success()), "psql failed");
+        address
+    }
+
     /// The address of a database.
     #[must_use]
     pub fn address(&self, name: &str) -> String {

@@ -6,7 +6,7 @@ use heartbeat_domain::clock::Clock as _;
 use heartbeat_engine::system_clock::SystemClock;
 use heartbeat_testkit::model_server::{ModelServer, Reply};
 use heartbeat_testkit::postgres::cluster;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -115,6 +115,39 @@ async fn the_nodes_of_a_database_are_listed_while_they_work_and_after_they_stopp
         "{table}"
     );
     two.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_an_hour_off_goes_by_the_clock_of_the_database() {
+    for minutes in [60, -60] {
+        let model = ModelServer::answering(|_| Reply::say("HEARTBEAT_OK")).await;
+        let url = cluster().database_ahead_by(minutes);
+        let home = Home::new()
+            .with("HEARTBEAT_DATABASE_URL", &url)
+            .with_openai(&model);
+        let (node, bot, heartbeat) = first_node(&home).await;
+        node.server.stderr.wait_for("clock is far from").await;
+        let hour = SignedDuration::from_mins(minutes.into());
+        let offset = listed(&home).await[0]["clock_offset_ms"].as_i64().unwrap();
+        let off = SignedDuration::from_millis(offset) - hour;
+        assert!(off.abs() < SignedDuration::from_secs(1), "{offset}");
+        let clock = SystemClock::with_offset(hour);
+        let is_now = |text: &Value, within: i64| {
+            let at: Timestamp = text.as_str().unwrap().parse().unwrap();
+            let late = clock.now().duration_since(at);
+            let within = SignedDuration::from_secs(within);
+            assert!(late.abs() < within, "{text}: {late:#}");
+        };
+        let execution = node.begin(&heartbeat).await;
+        let log = node.ended(&bot, &execution).await["log"].clone();
+        assert_eq!(log["status"], "success", "{log:#}");
+        is_now(&log["due_at"], 30);
+        is_now(&log["started_at"], 30);
+        let fields = json!({ "prompt": "Look.", "interval_minutes": 1, "enabled": true });
+        let often = node.configure(&bot, fields).await;
+        is_now(&node.read(&often).await["next_run_at"], 90);
+        node.server.stop().await;
+    }
 }
 
 #[tokio::test]
